@@ -1,0 +1,124 @@
+"""Gin at the edge: strict parsing, dead bindings, and the operative config of a run folder."""
+
+import difflib
+import importlib.util  # noqa: F401  gin 0.5 uses it without importing it
+import os
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+import gin
+
+# Where `include` looks, beside the current folder: the configs of the checkout, or of the wheel.
+CONFIGS = [
+    folder
+    for folder in (Path(__file__).parents[1] / "gin", Path(__file__).parent / "configs")
+    if folder.is_dir()
+]
+
+# Files are opened, nothing else: gin's second reader takes the folder of an include for a Python
+# package, logs an error for every folder that is none, and fails where one of that name exists.
+gin.config._FILE_READERS[1:] = []
+
+
+class ConfigError(ValueError):
+    """A configuration that cannot run; the message names the input and the remedy."""
+
+
+def parse(files: Sequence[str], bindings: Sequence[str] = ()) -> None:
+    """Reads gin `files` in order, then `bindings`; later ones win.
+
+    Raises:
+        ConfigError: for a missing file, a syntax error, or a name that no code has.
+    """
+    gin.clear_config()
+    for folder in CONFIGS:
+        gin.add_config_file_search_path(str(folder))
+    if not files:
+        raise ConfigError("No configuration: give --gin_file=gin/clip.gin, for example.")
+    for file in files:
+        if not any((folder / file).is_file() for folder in (Path(), *CONFIGS)):
+            raise ConfigError(f"There is no gin file {file!r}; look into the folder gin/.")
+    try:
+        gin.parse_config_files_and_bindings(list(files), list(bindings), skip_unknown=False)
+    except Exception as error:  # gin raises many types, and imports what a file binds
+        raise ConfigError(f"In the gin configuration: {_first_lines(error)}") from error
+
+
+def build(target: str, **arguments):
+    """Calls the configurable `target` (`module.Name` as in the gin files) with `arguments`.
+
+    Raises:
+        ConfigError: if a value that it needs is bound nowhere, or does not fit.
+    """
+    configurable = gin.get_configurable(target)
+    try:
+        return configurable(**arguments)
+    except (TypeError, ValueError) as error:
+        raise ConfigError(_first_lines(error)) from error
+
+
+def check_used() -> None:
+    """Refuses bindings that nothing reads: misspelt macros, names of another method's parts.
+
+    Call it when everything has been built.
+
+    Raises:
+        ConfigError: naming every such binding.
+    """
+    dead = sorted(_bound(gin.config_str()) - _bound(gin.operative_config_str()))
+    if dead:
+        raise ConfigError(
+            f"The gin configuration binds what nothing reads: {', '.join(dead)}. "
+            f"Correct the spelling or remove the binding."
+        )
+
+
+def _bound(text: str) -> set[str]:
+    """The names on the left of the bindings and macros in config `text`, shortest form."""
+    names = re.findall(r"^([A-Za-z_][\w./]*) = ", text, flags=re.MULTILINE)
+    return {".".join(name.split("/")[-1].split(".")[-2:]) for name in names}
+
+
+def operative() -> str:
+    """Everything that was bound and read so far, as a gin file that repeats the run."""
+    return gin.operative_config_str()
+
+
+def claim(workdir: Path) -> None:
+    """Writes `config.gin` into `workdir`, or checks that the one there is the same.
+
+    Raises:
+        ConfigError: if the folder belongs to another configuration (with the difference), holds
+            other files, or cannot be written.
+    """
+    path, text = workdir / "config.gin", operative()
+    if path.is_file():
+        before = path.read_text(encoding="utf-8")
+        if before != text:
+            difference = "\n".join(
+                difflib.unified_diff(
+                    before.splitlines(), text.splitlines(), str(path), "this command", lineterm=""
+                )
+            )
+            raise ConfigError(
+                f"{workdir} belongs to a run with another configuration. Choose another "
+                f"--workdir or remove the folder. The difference:\n{difference}"
+            )
+        return
+    try:
+        workdir.mkdir(parents=True, exist_ok=True)
+        partial = path.with_suffix(".partial")
+        partial.write_text(text, encoding="utf-8")
+        os.replace(partial, path)
+    except OSError as error:
+        raise ConfigError(
+            f"Cannot write into the run folder {workdir}: {error.strerror}. "
+            f"Choose another --workdir."
+        ) from error
+
+
+def _first_lines(error: Exception) -> str:
+    """The message of `error` without gin's stack of scopes, in at most two lines."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return " ".join(lines[:2]) or repr(error)

@@ -1,0 +1,1 @@
+"""Sources, image and caption operations, tokens and batches."""

@@ -1,0 +1,104 @@
+"""Skipping of records that cannot be decoded, with their keys counted and logged."""
+
+from collections import Counter
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+from absl import logging
+
+Element = dict[str, tf.Tensor]
+
+
+class CorruptDataError(RuntimeError):
+    """Too many records cannot be decoded; the message names the data and the remedy."""
+
+
+class CorruptTally:
+    """Counts the records of `source` that were skipped, and says when they are too many.
+
+    Args:
+        source: what a message calls the data.
+        max_fraction: of the records read that may be corrupt.
+        after: how many records are read before the fraction is looked at.
+
+    `keys[key]` is how often a record was skipped. `error` is the CorruptDataError that ended the
+    data set, or None: tf.data itself hands on only its text, inside an error of its own.
+    """
+
+    def __init__(self, source: str, *, max_fraction: float = 0.01, after: int = 100) -> None:
+        self.source, self.max_fraction, self.after = source, max_fraction, after
+        self.keys: Counter[str] = Counter()
+        self.error: CorruptDataError | None = None
+
+    def report(self, keys: np.ndarray, seen: int) -> None:
+        """Takes down the byte strings `keys` [N], after `seen` records in all.
+
+        Raises:
+            CorruptDataError: if more than `max_fraction` of at least `after` were corrupt.
+        """
+        if self.error:  # tf.data reads ahead
+            raise self.error
+        for key in (key.decode("utf-8", "backslashreplace") for key in keys):
+            if key not in self.keys:
+                logging.warning("Skipped %s of %s: it cannot be decoded.", key, self.source)
+            self.keys[key] += 1
+        total = self.keys.total()
+        if seen >= self.after and total > self.max_fraction * seen:
+            named = ", ".join(list(self.keys)[:3])
+            self.error = CorruptDataError(
+                f"{total} of the first {seen} records of {self.source} cannot be decoded ({named}, "
+                f"...), more than max_fraction = {self.max_fraction:g}. Repair or rebuild the "
+                f"data, or bind a larger fraction if so many may be skipped."
+            )
+            raise self.error
+
+
+def skip_corrupt(
+    dataset: tf.data.Dataset,
+    fn: Callable[[Element], Any],
+    tally: CorruptTally,
+    *,
+    window: int = 32,
+) -> tf.data.Dataset:
+    """`dataset.map(fn)` in parallel and in order, without the elements for which `fn` fails.
+
+    `window` elements are mapped by an inner data set that ignores errors, so that no more than a
+    fraction of the cost of an inner data set falls to each, and those whose number is missing
+    afterwards are reported to `tally`.
+
+    Args:
+        dataset: of dicts with a string `key`; the shape of every tensor is known.
+        fn: element -> tensors of known shapes. An error in any of its ops drops the element.
+        tally: is told the key of every dropped element, and may end the data set with an error.
+    """
+
+    def attempt(number: tf.Tensor, elements: Element) -> tuple[tf.Tensor, tf.Tensor, Any]:
+        count = tf.shape(elements["key"])[0]
+        inner = tf.data.Dataset.from_tensor_slices((tf.range(count), elements))
+        inner = inner.map(lambda index, element: (index, fn(element))).ignore_errors()
+        # One element that never fails, so that even a wholly corrupt window has a batch.
+        last = tf.nest.map_structure(lambda s: tf.zeros(s.shape, s.dtype), inner.element_spec)
+        inner = inner.concatenate(tf.data.Dataset.from_tensors(last)).batch(window + 1)
+        indices, results = tf.nest.map_structure(lambda t: t[:-1], inner.get_single_element())
+        failed = tf.tensor_scatter_nd_update(
+            tf.fill([count], True), indices[:, None], tf.fill([tf.size(indices)], False)
+        )
+        seen = number * window + tf.cast(count, tf.int64)
+        return seen, tf.boolean_mask(elements["key"], failed), results
+
+    def report(seen: tf.Tensor, failed: tf.Tensor, results: Any) -> Any:
+        def call() -> tf.Tensor:
+            with tf.control_dependencies([tf.numpy_function(_report, [failed, seen], [])]):
+                return tf.identity(seen)
+
+        with tf.control_dependencies([tf.cond(tf.size(failed) > 0, call, lambda: seen)]):
+            return tf.nest.map_structure(tf.identity, results)
+
+    def _report(keys: np.ndarray, seen: np.int64) -> None:
+        tally.report(keys, int(seen))
+
+    windows = dataset.batch(window).enumerate()
+    attempts = windows.map(attempt, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
+    return attempts.map(report).unbatch()

@@ -1,0 +1,99 @@
+"""Random and central crops, resized with antialiasing."""
+
+import tensorflow as tf
+
+TRIES = 10
+NUMBERS = 2 * TRIES + 2  # uniform numbers that `random_boxes` uses for each box
+
+
+def random_boxes(
+    shape: tf.Tensor, numbers: tf.Tensor, scale: tf.Tensor, ratio: tf.Tensor
+) -> tf.Tensor:
+    """The boxes of torchvision's RandomResizedCrop, V of them: int32 [V, 4] (y, x, height, width).
+
+    Each of ten tries draws a share of the area from `scale` and the logarithm of width / height
+    from that of `ratio`, and the first box that fits the picture is taken. If none does, the
+    largest central box within `ratio` is.
+
+    Args:
+        shape: int32 [2], height and width of the picture in pixels.
+        numbers: float32 [V, NUMBERS], uniform in [0, 1).
+        scale: float32 [V, 2] or [2], least and greatest share of the area.
+        ratio: float32 [V, 2] or [2], least and greatest width / height.
+    """
+    size = tf.cast(shape, tf.float32)
+    scale, log_ratio = scale[..., None], tf.math.log(ratio)[..., None]
+    area = _between(numbers[:, :TRIES], scale) * size[0] * size[1]
+    shear = tf.exp(0.5 * _between(numbers[:, TRIES : 2 * TRIES], log_ratio))  # sqrt(width / height)
+    root = tf.sqrt(area)
+    sides = tf.round(tf.stack([root / shear, root * shear], axis=-1))  # [V, tries, 2]
+    widest = tf.stack([size[1] / ratio[..., 0], size[0] * ratio[..., 1]], axis=-1)
+    fallback = tf.minimum(size, tf.round(widest)) + tf.zeros_like(numbers[:, :2])
+    sides = tf.concat([sides, fallback[:, None]], axis=1)
+    fits = tf.reduce_all((sides >= 1.0) & (sides <= size), axis=-1)
+    first = tf.argmax(tf.cast(fits, tf.int32), axis=1, output_type=tf.int32)
+    sides = tf.gather(sides, first, batch_dims=1)
+    room = size - sides
+    corner = tf.where(
+        first[:, None] == TRIES,
+        tf.floor(0.5 * room),
+        tf.minimum(room, tf.floor(numbers[:, 2 * TRIES :] * (room + 1.0))),
+    )
+    return tf.cast(tf.concat([corner, sides], axis=1), tf.int32)
+
+
+def _between(number: tf.Tensor, bounds: tf.Tensor) -> tf.Tensor:
+    """Maps [0, 1) to [low, high), the bounds being on axis -2."""
+    return bounds[..., 0, :] + number * (bounds[..., 1, :] - bounds[..., 0, :])
+
+
+def resized_columns(picture: tf.Tensor, box: tf.Tensor, size: int) -> tf.Tensor:
+    """Crops `picture` uint8 [H, W, 3] to `box` and resizes: columns, uint8 [size, 3, size].
+
+    The axes of what comes back are x, channel and y. This order costs one transposition less
+    than [y, x, channel] and keeps each channel contiguous for the colour operations; turn it
+    with `tf.transpose(columns, [2, 0, 1])`. Equals PIL's bilinear resize (antialiased where it
+    shrinks) to one level of 255: PIL rounds between the two passes too.
+    """
+    y, x, height, width = tf.unstack(box)
+    part = tf.slice(picture, [y, x, 0], [height, width, 3])
+    scale = float(size) / tf.cast(box[2:], tf.float32)
+    return _resample(part, scale, tf.zeros([2]), size)
+
+
+def central(picture: tf.Tensor, size: int, shorter_side: int) -> tf.Tensor:
+    """Resizes until the shorter side has `shorter_side` pixels; its centre, uint8 [size, size, 3].
+
+    torchvision's Resize and CenterCrop; only what is kept is computed.
+    """
+    shape = tf.shape(picture)[:2]
+    sides = shorter_side * shape // tf.reduce_min(shape)
+    offset = tf.round(tf.cast(sides - size, tf.float32) / 2.0)
+    scale = tf.cast(sides, tf.float32) / tf.cast(shape, tf.float32)
+    return tf.transpose(_resample(picture, scale, -offset, size), [2, 0, 1])
+
+
+def _resample(picture: tf.Tensor, scale: tf.Tensor, shift: tf.Tensor, size: int) -> tf.Tensor:
+    """Both axes of uint8 [H, W, 3], to columns uint8 [size, 3, size]."""
+    shape = tf.shape(picture)
+    rows = _resample_rows(tf.reshape(picture, [shape[0], -1]), scale[0], shift[0], size)
+    columns = tf.transpose(tf.reshape(rows, [size, shape[1], 3]), [1, 2, 0])
+    columns = _resample_rows(tf.reshape(columns, [-1, 3 * size]), scale[1], shift[1], size)
+    return tf.cast(tf.reshape(columns, [size, 3, size]) + 0.5, tf.uint8)
+
+
+def _resample_rows(rows: tf.Tensor, scale: tf.Tensor, shift: tf.Tensor, size: int) -> tf.Tensor:
+    """[N, K] -> float32 [size, K]: row i is taken at (i + 1/2 - shift) / scale.
+
+    `tf.image.resize(antialias=True)` runs this same op over both axes at once, pixel by pixel.
+    With a whole row as the channels of one pixel, and a transposition between the axes, it took
+    0.56 instead of 1.42 ms from 250 x 270 to 224 x 224 pixels, for the same numbers.
+    """
+    return tf.raw_ops.ScaleAndTranslate(
+        images=rows[None, :, None, :],
+        size=[size, 1],
+        scale=tf.stack([scale, 1.0]),
+        translation=tf.stack([shift, 0.0]),
+        kernel_type="triangle",
+        antialias=True,
+    )[0, :, 0]

@@ -1,0 +1,141 @@
+"""From records to batches: views, captions, tokens; endless, seeded, resumable anywhere."""
+
+from collections.abc import Callable, Sequence
+
+import tensorflow as tf
+
+from clipbench_tf.data import masking, sources
+from clipbench_tf.data.corrupt import CorruptTally, skip_corrupt
+from clipbench_tf.data.image_views import ImageViews
+from clipbench_tf.data.tokenizer import Tokenizer
+from clipbench_tf.features import Batch
+
+CaptionOp = Callable[[tf.Tensor, tf.Tensor], tf.Tensor]  # captions [B], seeds [B, 2] -> [B]
+
+
+class Pipeline:
+    """The training batches of one split.
+
+    Every random choice for the pair at position p of the endless stream comes from (seed, p), so
+    that a pipeline begun at any position yields what an uninterrupted one would.
+
+    Args:
+        dataset: an embedded data set's name or a folder (see `sources.load`).
+        tokenizer: captions -> ids.
+        image_views: what becomes of a picture.
+        caption_views: one operation for each text view, all on the same caption of the pair.
+        batch_size: pairs in a global batch.
+        mask_probability: of a token of text view 0 to be masked; 0 for no masked language
+            modelling.
+        separate_masked_view: give masked language modelling a last text view of its own. By
+            default, as in the released code, view 0 is masked for every objective, which saves
+            a text pass.
+        seed: of data order, views and masks.
+        shuffle_buffer: records held in memory to be mixed.
+        max_corrupt_fraction: of records that may be skipped before the run ends with an error.
+
+    Raises:
+        DatasetError: if the data set or split is not there, or smaller than a batch.
+    """
+
+    def __init__(
+        self,
+        *,
+        dataset: str,
+        tokenizer: Tokenizer,
+        image_views: ImageViews,
+        caption_views: Sequence[CaptionOp],
+        batch_size: int,
+        split: str = "train",
+        mask_probability: float = 0.0,
+        separate_masked_view: bool = False,
+        seed: int = 0,
+        shuffle_buffer: int = 16384,
+        max_corrupt_fraction: float = 0.01,
+    ) -> None:
+        self.dataset = sources.load(dataset)
+        self.split = self.dataset.split(split)
+        if self.split.examples < batch_size:
+            raise sources.DatasetError(
+                f"Split {split!r} of {self.dataset.name} has {self.split.examples} pairs, fewer "
+                f"than batch_size {batch_size}; bind a smaller batch_size."
+            )
+        self.tokenizer, self.batch_size, self.seed = tokenizer, batch_size, seed
+        self.image_views, self.caption_views = image_views, list(caption_views)
+        self.mask_probability = mask_probability
+        self.separate_masked_view = separate_masked_view
+        self.shuffle_buffer = shuffle_buffer
+        self.corrupt = CorruptTally(
+            f"split {split!r} of {self.dataset.name}", max_fraction=max_corrupt_fraction
+        )
+
+    @property
+    def steps_per_epoch(self) -> float:
+        """Batches in one pass over the split."""
+        return self.split.examples / self.batch_size
+
+    def batches(self, start: int = 0) -> tf.data.Dataset:
+        """Endless `Batch`es from position `start` of the stream."""
+        stream = sources.shuffled_stream(
+            self.split, seed=self.seed, start=start, buffer=self.shuffle_buffer
+        )
+        examples = skip_corrupt(
+            stream.map(self._parse, num_parallel_calls=tf.data.AUTOTUNE),
+            self._crop,
+            self.corrupt,
+        )
+        options = tf.data.Options()
+        options.experimental_distribute.auto_shard_policy = (
+            tf.data.experimental.AutoShardPolicy.DATA
+        )
+        return (
+            examples.batch(self.batch_size, drop_remainder=True)
+            .map(self._batch, num_parallel_calls=tf.data.AUTOTUNE)
+            .prefetch(4)
+            .with_options(options)
+        )
+
+    def _parse(self, position: tf.Tensor, record: tf.Tensor) -> dict[str, tf.Tensor]:
+        """One record, its seed, and the caption that this epoch picked."""
+        fields = sources.parse(record)
+        seed = fold_in(tf.constant([self.seed, 0xDA7A]), position)
+        captions = fields["captions"]
+        pick = tf.random.stateless_uniform([], seed, 0, tf.size(captions), tf.int32)
+        return {
+            "key": fields["key"],
+            "image": fields["image"],
+            "caption": captions[pick],
+            "seed": seed,
+            "position": position,
+        }
+
+    def _crop(self, example: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
+        """Decodes the picture into one crop for each view. Fails for a corrupt one."""
+        example = dict(example)
+        example["crops"] = self.image_views.crop(example.pop("image"), example["seed"])
+        return example
+
+    def _batch(self, examples: dict[str, tf.Tensor]) -> Batch:
+        """Colours, caption operations, tokens and masks, for a batch at a time."""
+        images = self.image_views.color(examples["crops"], examples["seed"])
+        captions, seeds = examples["caption"], examples["seed"]
+        texts = [op(captions, seeds) for op in self.caption_views]
+        ids = tf.unstack(
+            tf.reshape(
+                self.tokenizer(tf.concat(texts, axis=0)),
+                [len(texts), self.batch_size, self.tokenizer.context_length],
+            )
+        )
+        batch: Batch = {"images": images, "position": examples["position"]}
+        if self.mask_probability > 0:
+            masked, batch["mlm_labels"] = masking.mask_tokens(
+                ids[0], seeds, probability=self.mask_probability
+            )
+            ids = [*ids, masked] if self.separate_masked_view else [masked, *ids[1:]]
+        batch["ids"] = tf.stack(ids, axis=1)
+        return batch
+
+
+def fold_in(seed: tf.Tensor, data: tf.Tensor | int) -> tf.Tensor:
+    """A seed int32 [2] made from `seed` and a number, as good as new."""
+    return tf.random.experimental.stateless_fold_in(seed, tf.cast(data, seed.dtype))

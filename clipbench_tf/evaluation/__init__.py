@@ -1,0 +1,1 @@
+"""Evaluators: each one's `run()` yields (name, value)."""

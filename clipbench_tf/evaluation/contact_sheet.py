@@ -1,0 +1,117 @@
+"""A picture of right and wrong predictions, to be looked at."""
+
+import io
+import textwrap
+import unicodedata
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from PIL import Image, ImageDraw, ImageFont
+
+from clipbench_tf.data import sources
+from clipbench_tf.evaluation.zero_shot import SplitResult
+
+_PICTURE, _CELL, _LINE, _MARGIN = 96, 152, 14, 12
+_INK, _RIGHT, _WRONG, _PAPER = "#1c1c1c", "#1a7f37", "#b3261e", "#ffffff"
+_CAPTION_LINES = 5
+
+
+def write(
+    path: Path,
+    dataset: sources.Dataset,
+    results: Sequence[SplitResult],
+    *,
+    columns: int = 8,
+    rows: int = 2,
+) -> None:
+    """Draws `rows` x `columns` right and as many wrong predictions of each split into a PNG.
+
+    Under each picture: its true name, and where the model is wrong the predicted name, then the
+    score of the prediction. Which ones are shown is drawn with a fixed seed.
+    """
+    blocks = [
+        block
+        for result in results
+        for right in (True, False)
+        if (block := _block(dataset, result, right, columns, rows)) is not None
+    ]
+    sheet = Image.new(
+        "RGB",
+        (columns * _CELL + 2 * _MARGIN, sum(block.height for block in blocks) + 2 * _MARGIN),
+        _PAPER,
+    )
+    top = _MARGIN
+    for block in blocks:
+        sheet.paste(block, (_MARGIN, top))
+        top += block.height
+    sheet.save(path)
+
+
+def _block(
+    dataset: sources.Dataset, result: SplitResult, right: bool, columns: int, rows: int
+) -> Image.Image | None:
+    """The pictures of one split that are all right or all wrong, under a heading."""
+    found = np.flatnonzero((result.predictions == result.labels) == right)
+    if not len(found):
+        return None
+    chosen = np.random.default_rng(0).permutation(found)[: columns * rows]
+    chosen = chosen[np.argsort(result.places[chosen])]
+    lines = -(-len(chosen) // columns)
+    cell_height = _PICTURE + _CAPTION_LINES * _LINE + 18
+    block = Image.new("RGB", (columns * _CELL, 34 + lines * cell_height), _PAPER)
+    draw = ImageDraw.Draw(block)
+    colour, word = (_RIGHT, "right") if right else (_WRONG, "wrong")
+    heading = f"{result.split}: {word}, {len(chosen)} of {len(found)}"
+    draw.text((0, 4), heading, fill=colour, font=ImageFont.load_default(18))
+    pictures = _pictures(dataset, result, chosen)
+    for number, (index, picture) in enumerate(zip(chosen, pictures, strict=True)):
+        left, top = number % columns * _CELL, 34 + number // columns * cell_height
+        block.paste(picture, (left + 2, top + 2))
+        frame = (left, top, left + picture.width + 3, top + picture.height + 3)
+        draw.rectangle(frame, outline=colour, width=2)
+        _caption(draw, (left, top + _PICTURE + 6), dataset.classes, result, index)
+    return block
+
+
+def _pictures(
+    dataset: sources.Dataset, result: SplitResult, chosen: np.ndarray
+) -> list[Image.Image]:
+    """The pictures at `chosen`, which is sorted by place, in a second pass over the records."""
+    wanted = set(result.places[chosen].tolist())
+    pictures = []
+    for place, record in enumerate(sources.records(dataset.split(result.split))):
+        if place in wanted:
+            file = io.BytesIO(sources.parse(record)["image"].numpy())
+            picture = Image.open(file).convert("RGBA")
+            paper = Image.new("RGBA", picture.size, _PAPER)
+            picture = Image.alpha_composite(paper, picture).convert("RGB")
+            scale = _PICTURE / max(picture.size)
+            pictures.append(picture.resize([max(1, round(s * scale)) for s in picture.size]))
+            if len(pictures) == len(wanted):
+                break
+    return pictures
+
+
+def _caption(
+    draw: ImageDraw.ImageDraw,
+    corner: tuple[int, int],
+    classes: Sequence[str],
+    result: SplitResult,
+    index: int,
+) -> None:
+    true, predicted = result.labels[index], result.predictions[index]
+    parts = [(classes[true], _INK)]
+    if true != predicted:
+        parts.append((f"seen as {classes[predicted]}", _WRONG))
+    lines = [(line, ink) for text, ink in parts for line in textwrap.wrap(_plain(text), 22)[:2]]
+    lines.append((f"score {result.scores[index]:.3f}", "#6b6b6b"))
+    font = ImageFont.load_default(12)
+    for number, (line, ink) in enumerate(lines):
+        draw.text((corner[0], corner[1] + number * _LINE), line, fill=ink, font=font)
+
+
+def _plain(text: str) -> str:
+    """`text` in the letters that Pillow's own font has: ASCII, accents left out."""
+    letters = [c for c in unicodedata.normalize("NFKD", text) if not unicodedata.combining(c)]
+    return "".join(letters).encode("ascii", "replace").decode()

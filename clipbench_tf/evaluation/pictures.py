@@ -1,0 +1,56 @@
+"""Encoded pictures to the pixels a tower is evaluated on, bad ones found rather than fatal."""
+
+import tensorflow as tf
+
+from clipbench_tf.data.image_views import evaluation_view
+
+
+def decode(encoded: tf.Tensor, size: int, resize: float) -> tuple[tf.Tensor, tf.Tensor]:
+    """Decodes `encoded`, string [B], in graph.
+
+    Returns:
+        uint8 [B, size, size, 3], and bool [B]: true where the bytes are an image. The others
+        are black.
+    """
+    count = tf.size(encoded, tf.int64)
+    with tf.device("/CPU:0"):
+        # A failing op ends a whole graph; inside tf.data it only loses its own element.
+        pictures = (
+            tf.data.Dataset.from_tensor_slices(encoded)
+            .enumerate()
+            .map(
+                lambda row, one: (row, evaluation_view(one, size, resize)),
+                num_parallel_calls=tf.data.AUTOTUNE,
+            )
+            .ignore_errors()
+        )
+        # One element more, as there is no empty batch.
+        last = (tf.constant(-1, tf.int64), tf.zeros([size, size, 3], tf.uint8))
+        pictures = pictures.concatenate(tf.data.Dataset.from_tensors(last))
+        rows, pixels = pictures.batch(count + 1).get_single_element()
+    rows, pixels = rows[:-1, tf.newaxis], pixels[:-1]
+    valid = tf.scatter_nd(rows, tf.ones_like(rows[:, 0]), [count]) > 0
+    black = tf.zeros(tf.stack([count, size, size, 3]), tf.uint8)
+    pixels = tf.tensor_scatter_nd_update(black, rows, pixels)
+    return tf.ensure_shape(pixels, [None, size, size, 3]), valid
+
+
+def decode_all(encoded: tf.Tensor, size: int, resize: float) -> tf.Tensor:
+    """Decodes `encoded`, string [B], to uint8 [B, size, size, 3].
+
+    Raises:
+        tf.errors.InvalidArgumentError: naming the rows whose bytes are no image.
+    """
+    pixels, valid = decode(encoded, size, resize)
+    bad = tf.where(~valid)[:, 0]
+    check = tf.debugging.Assert(
+        tf.reduce_all(valid),
+        [
+            "The bytes in these rows of the batch are no image that can be decoded "
+            "(PNG, JPEG, GIF or BMP is expected), rows:",
+            bad,
+        ],
+        summarize=32,
+    )
+    with tf.control_dependencies([check]):
+        return tf.identity(pixels)

@@ -1,0 +1,169 @@
+"""How alike a picture and a class are: pooled cosine, or FILIP's late interaction.
+
+A scorer turns tower outputs into representations (dicts of named tensors, so that they can be
+inputs and outputs of a SavedModel's signatures), joins the prompts of one class, and scores.
+"""
+
+from collections.abc import Callable
+from typing import Protocol
+
+import tensorflow as tf
+
+from clipbench_tf.evaluation.encoders import Representation
+from clipbench_tf.features import ImageFeatures, TextFeatures, unit
+from clipbench_tf.method import Method
+from clipbench_tf.objectives.fine_grained import FineGrained
+from clipbench_tf.objectives.token_similarity import token_similarity
+
+
+class Scorer(Protocol):
+    """What evaluation and export need of a method's similarity."""
+
+    name: str
+    whole_texts: bool  # whether padding must be encoded too
+
+    def images(self, features: ImageFeatures) -> Representation:
+        """Represents B images: tensors [B, ...]."""
+
+    def texts(self, features: TextFeatures) -> Representation:
+        """Represents N prompts: tensors [N, ...]."""
+
+    def classes(self, texts: Representation) -> Representation:
+        """Joins the T prompts of each of C classes: tensors [C, T, ...] -> [C, ...]."""
+
+    def score(self, images: Representation, classes: Representation) -> tf.Tensor:
+        """Similarities in [-1, 1], float32 [B, C], before any temperature."""
+
+    def scale(self) -> tf.Tensor:
+        """Scalar, 1 / temperature, that makes logits of scores."""
+
+
+class Cosine:
+    """Cosine of the pooled embeddings, as CLIP, SLIP, DeCLIP and DeFILIP score.
+
+    The prompts of a class: each normalised, averaged, normalised again (Radford et al. 2021).
+    """
+
+    name = "cosine"
+    whole_texts = False
+
+    def __init__(self, *, scale: Callable[[], tf.Tensor]) -> None:
+        self.scale = scale
+
+    def images(self, features: ImageFeatures) -> Representation:
+        """{"embedding": unit vectors [B, E]}."""
+        return {"embedding": unit(features.embedding)}
+
+    def texts(self, features: TextFeatures) -> Representation:
+        """{"embedding": unit vectors [N, E]}."""
+        return {"embedding": unit(features.embedding)}
+
+    def classes(self, texts: Representation) -> Representation:
+        """{"embedding": unit vectors [C, E]}."""
+        return {"embedding": unit(tf.reduce_mean(texts["embedding"], axis=1))}
+
+    def score(self, images: Representation, classes: Representation) -> tf.Tensor:
+        """Cosines, float32 [B, C]."""
+        return tf.matmul(images["embedding"], classes["embedding"], transpose_b=True)
+
+
+class LateInteraction:
+    """Equation 4 from image to text: mean over patches of the highest cosine to any word.
+
+    The score of a class is the mean of its prompts' scores (Yao et al. 2021, section 3.4): words
+    of different prompts are never mixed, so prompts keep their natural lengths. A prompt without
+    a word scores 0.
+
+    Deviates: the released code averages the unit tokens of prompts position by position and
+    divides by one norm of the whole matrix (`average_positions`), over all 77 positions (the
+    objective's `count_padding`, which `whole_texts` must follow).
+
+    Args:
+        image_tokens: `ImageFeatures` -> unit vectors float32 [B, P, D].
+        text_tokens: `TextFeatures` -> unit vectors float32 [N, L, D], and bool [N, L]: which
+            count.
+        scale: 1 / temperature.
+        average_positions: join prompts as the released code does.
+        whole_texts: padding counts, so texts are never cut after their last word.
+    """
+
+    name = "late_interaction"
+
+    def __init__(
+        self,
+        *,
+        image_tokens: Callable[[ImageFeatures], tf.Tensor],
+        text_tokens: Callable[[TextFeatures], tuple[tf.Tensor, tf.Tensor]],
+        scale: Callable[[], tf.Tensor],
+        average_positions: bool = False,
+        whole_texts: bool = False,
+    ) -> None:
+        self.image_tokens, self.text_tokens, self.scale = image_tokens, text_tokens, scale
+        self.average_positions, self.whole_texts = average_positions, whole_texts
+
+    def images(self, features: ImageFeatures) -> Representation:
+        """{"tokens": unit vectors [B, P, D]}."""
+        return {"tokens": self.image_tokens(features)}
+
+    def texts(self, features: TextFeatures) -> Representation:
+        """{"tokens": unit vectors [N, L, D], "mask": bool [N, L]}."""
+        tokens, mask = self.text_tokens(features)
+        return {"tokens": tokens, "mask": mask}
+
+    def classes(self, texts: Representation) -> Representation:
+        """{"tokens": [C, T, L, D], "mask": bool [C, T, L]}; T = 1 if positions are averaged."""
+        if not self.average_positions:
+            return texts
+        tokens = tf.reduce_mean(texts["tokens"], axis=1, keepdims=True)
+        tokens /= tf.norm(tokens, axis=[2, 3], keepdims=True)
+        return {"tokens": tokens, "mask": tf.reduce_any(texts["mask"], axis=1, keepdims=True)}
+
+    def score(self, images: Representation, classes: Representation) -> tf.Tensor:
+        """Mean token-wise similarity, float32 [B, C]."""
+        words, mask = classes["tokens"], classes["mask"]
+        count, prompts, length = tf.unstack(tf.shape(mask))
+        words = tf.reshape(words, [count * prompts, length, words.shape[-1]])
+        mask = tf.reshape(mask, [count * prompts, length])
+
+        def score_one(patches: tf.Tensor) -> tf.Tensor:
+            every = tf.ones([1, tf.shape(patches)[0]], tf.bool)
+            return token_similarity(patches[tf.newaxis], every, words, mask)[0]
+
+        def score_each() -> tf.Tensor:
+            spec = tf.TensorSpec([None], tf.float32)
+            return tf.map_fn(
+                score_one, images["tokens"], fn_output_signature=spec, parallel_iterations=2
+            )
+
+        # A picture at a time: all patches against all words at once would be gigabytes. The map
+        # cannot tell the shape of its result when there is no picture.
+        none = tf.zeros([0, count * prompts])
+        scores = tf.cond(tf.size(images["tokens"]) > 0, score_each, lambda: none)
+        return tf.reduce_mean(tf.reshape(scores, [-1, count, prompts]), axis=2)
+
+
+def cosine(method: Method) -> Scorer:
+    """The scorer of a method that is trained on pooled embeddings."""
+    return Cosine(scale=method.scale)
+
+
+def late_interaction(method: Method, *, average_positions: bool = False) -> Scorer:
+    """The scorer of a method that is trained on tokens, through its fine-grained objective.
+
+    Raises:
+        ValueError: if it has no such objective, or several.
+    """
+    found = [o for o in method.objectives if isinstance(o, FineGrained)]
+    if len(found) != 1:
+        raise ValueError(
+            f"Late interaction scores through the heads of one fine-grained objective, but "
+            f"{method.name} has {len(found)}; bind the scorer `cosine` or the objective."
+        )
+    (objective,) = found
+    return LateInteraction(
+        image_tokens=objective.image_tokens,
+        text_tokens=objective.text_tokens,
+        scale=lambda: tf.exp(tf.convert_to_tensor(objective.logit_scale_dense)),
+        average_positions=average_positions,
+        whole_texts=objective.count_padding,
+    )

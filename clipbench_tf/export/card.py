@@ -1,0 +1,49 @@
+"""The model card beside an export; read without TensorFlow, so that errors come at once."""
+
+import json
+from pathlib import Path
+
+FILE = "assets.extra/clipbench_tf.json"
+
+
+class ExportError(ValueError):
+    """A folder that is no export of ours, or cannot become one; the message says the remedy."""
+
+
+def read(folder: Path) -> dict:
+    """The model card of the SavedModel in `folder`.
+
+    Raises:
+        ExportError: if there is no folder, no SavedModel in it, or none of ours.
+    """
+    if not folder.is_dir():
+        raise ExportError(
+            f"There is no folder {str(folder)!r}; give the saved_model/ folder of a run."
+        )
+    if not (folder / "saved_model.pb").is_file():
+        inner = folder / "saved_model"
+        hint = f"did you mean {str(inner)!r}?" if is_export(inner) else "give the folder of one."
+        raise ExportError(f"{str(folder)!r} holds no SavedModel (no saved_model.pb); {hint}")
+    if not is_export(folder):
+        raise ExportError(
+            f"The SavedModel in {str(folder)!r} was not exported by clipbench_tf (no {FILE}); "
+            f"give one that a training run left."
+        )
+    try:
+        return json.loads((folder / FILE).read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise ExportError(
+            f"{str(folder / FILE)!r} is damaged ({error}); export the model again."
+        ) from error
+
+
+def is_export(folder: Path) -> bool:
+    """Whether `folder` holds a SavedModel with a model card."""
+    return (folder / "saved_model.pb").is_file() and (folder / FILE).is_file()
+
+
+def write(card: dict, folder: Path) -> None:
+    """Puts `card` beside the SavedModel in `folder`."""
+    path = folder / FILE
+    path.parent.mkdir(exist_ok=True)
+    path.write_text(json.dumps(card, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")

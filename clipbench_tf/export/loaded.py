@@ -1,0 +1,49 @@
+"""A SavedModel of ours, ready to be evaluated."""
+
+from pathlib import Path
+
+import tensorflow as tf
+
+from clipbench_tf.evaluation.encoders import Representation
+from clipbench_tf.export import card
+
+IMAGE, CLASS = "image_", "class_"  # prefixes of the inputs of the signature `score`
+
+
+class SavedEncoders:
+    """`Encoders` of the SavedModel in `folder`; none of its Python code is needed.
+
+    Raises:
+        ExportError: if the folder holds no SavedModel of ours.
+    """
+
+    def __init__(self, folder: str | Path) -> None:
+        self.card = card.read(Path(folder))
+        try:
+            self._model = tf.saved_model.load(str(folder))  # what it holds lives as long as it
+        except (OSError, ValueError, tf.errors.OpError) as error:
+            raise card.ExportError(
+                f"The SavedModel in {str(folder)!r} is damaged and cannot be loaded "
+                f"({_first_line(error)}); export the model again."
+            ) from error
+        self._run = self._model.signatures
+
+    def represent_images(self, encoded: tf.Tensor) -> tuple[Representation, tf.Tensor]:
+        """String [B] -> tensors [B, ...], and bool [B]: false for what is no image."""
+        outputs = self._run["represent_image"](image=encoded)
+        valid = outputs.pop("valid")
+        return outputs, valid
+
+    def represent_classes(self, prompts: tf.Tensor) -> Representation:
+        """String [C, T], the T prompts of each class -> tensors [C, ...]."""
+        return self._run["represent_classes"](prompts=prompts)
+
+    def score(self, images: Representation, classes: Representation) -> tf.Tensor:
+        """Similarities, float32 [B, C]."""
+        inputs = {IMAGE + name: value for name, value in images.items()}
+        inputs |= {CLASS + name: value for name, value in classes.items()}
+        return self._run["score"](**inputs)["scores"]
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).strip().splitlines() or [repr(error)])[0]

@@ -1,0 +1,115 @@
+"""A trained method as a SavedModel that needs nothing but TensorFlow."""
+
+import os
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+
+import keras
+import tensorflow as tf
+
+from clipbench_tf.data.tokenizer import Tokenizer
+from clipbench_tf.evaluation.method_encoders import MethodEncoders
+from clipbench_tf.evaluation.record import packages
+from clipbench_tf.evaluation.scorers import Scorer
+from clipbench_tf.evaluation.zero_shot import Classifier
+from clipbench_tf.export import card
+from clipbench_tf.export.signatures import signatures
+from clipbench_tf.method import Method
+
+
+def export(
+    method: Method,
+    tokenizer: Tokenizer,
+    folder: str | Path,
+    *,
+    dataset: str,
+    classes: Sequence[str],
+    templates: Sequence[str],
+    scorer: Scorer,
+    image_size: int,
+    resize: float = 256 / 224,
+) -> Path:
+    """Writes `method` to `folder`, whole or not at all; replaces an earlier export there.
+
+    The signatures are described in `signatures.py`; the model card lies in
+    `assets.extra/clipbench_tf.json`.
+
+    Args:
+        method: built, with the weights to export.
+        tokenizer: the one it was trained with.
+        folder: of the SavedModel.
+        dataset: name of the data set it was trained on, for the model card.
+        classes: the names that `serving_default` answers with.
+        templates: prompts with `{}` for the class name.
+        scorer: the method's own similarity.
+        image_size: in pixels, as the image tower expects.
+        resize: see `MethodEncoders`.
+
+    Returns:
+        `folder`.
+
+    Raises:
+        ExportError: if `folder` holds something else, or there are no classes or templates.
+    """
+    folder = Path(folder)
+    _check(folder, classes, templates)
+    encoders = MethodEncoders(
+        method, tokenizer=tokenizer, scorer=scorer, image_size=image_size, resize=resize
+    )
+    classifier = Classifier(encoders, classes, templates)
+    module = tf.Module(name="clipbench_tf")
+    module.tokenizer = tokenizer
+    module.classifier = classifier.parts = [
+        {name: tf.Variable(value, trainable=False) for name, value in part.items()}
+        for part in classifier.parts
+    ]
+    functions = signatures(encoders, classifier, classes)
+    # Only what the signatures read is saved: no optimiser, no heads of training, no queue.
+    read = {v.ref(): v for f in functions.values() for v in f.graph.variables}
+    module.weights = list(read.values())
+    partial = folder.with_name(f"{folder.name}.partial")
+    shutil.rmtree(partial, ignore_errors=True)
+    tf.saved_model.save(module, str(partial), functions)
+    facts = {
+        "method": method.name,
+        "dataset": dataset,
+        "classes": len(classes),
+        "templates": list(templates),
+        "image_size": image_size,
+        "resize": resize,
+        "embed_dim": int(functions["encode_text"].structured_outputs["embedding"].shape[-1]),
+        "context_length": tokenizer.context_length,
+        "scorer": scorer.name,
+        "temperature": float(1 / scorer.scale()),
+        "precision": keras.config.dtype_policy().name,
+        "versions": packages(),
+    }
+    card.write(facts, partial)
+    _swap(partial, folder)
+    return folder
+
+
+def _check(folder: Path, classes: Sequence[str], templates: Sequence[str]) -> None:
+    if not classes or not templates:
+        raise card.ExportError(
+            f"An export needs class names and templates; got {len(classes)} and {len(templates)}."
+        )
+    if (
+        folder.exists()
+        and not card.is_export(folder)
+        and (folder.is_file() or any(folder.iterdir()))
+    ):
+        raise card.ExportError(
+            f"{str(folder)!r} exists and is no earlier export; choose another folder or remove it."
+        )
+
+
+def _swap(partial: Path, folder: Path) -> None:
+    """Puts `partial` in the place of `folder`."""
+    old = folder.with_name(f"{folder.name}.old")
+    shutil.rmtree(old, ignore_errors=True)
+    if folder.exists():
+        os.replace(folder, old)
+    os.replace(partial, folder)
+    shutil.rmtree(old, ignore_errors=True)

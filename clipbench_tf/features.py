@@ -1,0 +1,48 @@
+"""The contract between the parts: what a batch holds, and what the towers return.
+
+Shapes in letters: B batch, V image views, T text views, H and W pixels, P patches, L text
+positions, D width of a tower, E width of the shared embedding space.
+"""
+
+from typing import NamedTuple, TypedDict
+
+import tensorflow as tf
+
+
+class Batch(TypedDict, total=False):
+    """One batch as the pipeline yields it."""
+
+    images: tf.Tensor  # uint8 [B, V, H, W, 3]
+    ids: tf.Tensor  # int32 [B, T, L], padded with 0; view 0 is the (masked) caption
+    mlm_labels: tf.Tensor  # int32 [B, L]: the id to restore in view 0, -100 elsewhere
+    position: tf.Tensor  # int64 [B]: where in the endless stream of records each pair stood
+
+
+class ImageFeatures(NamedTuple):
+    """One view of a batch of images, encoded."""
+
+    embedding: tf.Tensor  # [B, E] in the shared space, not normalised
+    pooled: tf.Tensor  # [B, D] before the projection
+    tokens: tf.Tensor  # [B, P, D] of the patches, class token excluded
+
+
+class TextFeatures(NamedTuple):
+    """One view of a batch of captions, encoded."""
+
+    embedding: tf.Tensor  # [B, E] in the shared space, not normalised
+    tokens: tf.Tensor  # [B, L, D] after the last norm
+    mask: tf.Tensor  # bool [B, L]: true for words, false for start, end and padding
+
+
+class Features(NamedTuple):
+    """All that the objectives may read."""
+
+    images: tuple[ImageFeatures, ...]  # one for each image view
+    texts: tuple[TextFeatures, ...]  # one for each text view
+    scale: tf.Tensor  # scalar, 1 / temperature
+    mlm_labels: tf.Tensor | None = None  # int32 [B, L], for text view 0
+
+
+def unit(vectors: tf.Tensor, epsilon: float = 1e-12) -> tf.Tensor:
+    """Scales the last axis of `vectors` [..., E] to length 1, in float32."""
+    return tf.math.l2_normalize(tf.cast(vectors, tf.float32), axis=-1, epsilon=epsilon)

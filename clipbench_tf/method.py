@@ -1,0 +1,131 @@
+"""A method: two towers, a list of objectives, one optimiser step. Read this first.
+
+CLIP, SLIP, FILIP, DeCLIP and DeFILIP are all this class with other objectives (Figure 1).
+"""
+
+import math
+from collections.abc import Sequence
+
+import keras
+import tensorflow as tf
+
+from clipbench_tf.features import Batch, Features, ImageFeatures, TextFeatures
+from clipbench_tf.objectives.objective import Objective
+from clipbench_tf.training import replicas
+
+
+class Method(keras.Model):
+    """Encode -> objectives -> weighted sum -> one optimiser step.
+
+    Call shape: `Batch` -> `Features`.
+
+    Args:
+        image_encoder: uint8 [N, H, W, 3] -> `ImageFeatures`.
+        text_encoder: int32 [N, L] -> `TextFeatures`.
+        objectives: the supervision signals; their names must differ.
+        temperature: start of the learnable temperature (paper section 4.1: 0.07).
+        temperature_range: bounds kept after each step, CLIP's [1/100, 1]. Deviates: the
+            released code forces log(1 / temperature) into [3, 6]; bind (0.002479, 0.049787).
+    """
+
+    def __init__(
+        self,
+        *,
+        image_encoder: keras.layers.Layer,
+        text_encoder: keras.layers.Layer,
+        objectives: Sequence[Objective],
+        temperature: float = 0.07,
+        temperature_range: tuple[float, float] = (0.01, 1.0),
+        name: str = "method",
+    ) -> None:
+        super().__init__(name=name)
+        names = [objective.name for objective in objectives]
+        if not names or len(set(names)) < len(names):
+            raise ValueError(f"A method needs objectives with distinct names, got {names}.")
+        low, high = temperature_range
+        if not 0 < low <= temperature <= high:
+            raise ValueError(
+                f"temperature {temperature} is outside temperature_range {temperature_range}."
+            )
+        self.image_encoder, self.text_encoder = image_encoder, text_encoder
+        self.objectives = list(objectives)
+        self._start = math.log(1 / temperature)
+        self._bounds = (math.log(1 / high), math.log(1 / low))
+
+    def build(self, batch: Batch) -> None:
+        """Creates all variables from one example `batch` (its values do not matter)."""
+        self.logit_scale = self.add_weight(
+            (), keras.initializers.Constant(self._start), dtype="float32", name="logit_scale"
+        )
+        # How many records of the endless stream this training has consumed: a resumed run
+        # goes on from there (see data/pipeline.py).
+        self.position = self.add_weight(
+            (), "zeros", dtype="int64", trainable=False, name="position"
+        )
+        features = self.call(batch)
+        for objective in self.objectives:
+            objective(features)
+
+    def call(self, batch: Batch, training: bool = False) -> Features:
+        return Features(
+            self.encode_images(batch["images"], training),
+            self.encode_texts(batch["ids"], training),
+            self.scale(),
+            batch.get("mlm_labels"),
+        )
+
+    def encode_images(self, images: tf.Tensor, training: bool = False) -> tuple[ImageFeatures, ...]:
+        """uint8 [B, V, H, W, 3] -> one `ImageFeatures` a view, in one pass of the tower."""
+        return _by_view(lambda flat: self.image_encoder(flat, training=training), images)
+
+    def encode_texts(self, ids: tf.Tensor, training: bool = False) -> tuple[TextFeatures, ...]:
+        """int32 [B, T, L] -> one `TextFeatures` a view, in one pass of the tower."""
+        return _by_view(lambda flat: self.text_encoder(flat, training=training), ids)
+
+    def scale(self) -> tf.Tensor:
+        """1 / temperature, within its range."""
+        return tf.exp(tf.convert_to_tensor(self.logit_scale))
+
+    def train_step(self, batch: Batch) -> dict[str, tf.Tensor]:
+        """One step on this replica's batch; returns the scalars to log."""
+        with tf.GradientTape() as tape:
+            features = self.call(batch, training=True)
+            losses = {o.name: o(features, training=True) for o in self.objectives}
+            total = tf.add_n([o.weight * losses[o.name] for o in self.objectives])
+            # Gradients are summed over replicas: this makes them the global batch's mean.
+            objective = self.optimizer.scale_loss(total / replicas.count())
+        variables = self.trainable_variables
+        gradients = tape.gradient(objective, [v.value for v in variables])
+        temperature = 1 / features.scale
+        # A method may leave a variable out: FILIP, for one, does not use the projections.
+        used = [(g, v) for g, v in zip(gradients, variables, strict=True) if g is not None]
+        self.optimizer.apply_gradients(used)
+        self.logit_scale.assign(tf.clip_by_value(self.logit_scale.value, *self._bounds))
+        self.position.assign(tf.reduce_max(batch["position"]) + 1)
+        return {
+            "loss": total,
+            **{f"loss/{name}": loss for name, loss in losses.items()},
+            "temperature": temperature,
+            "gradient_norm": tf.linalg.global_norm([g for g, _ in used]),
+        }
+
+    def make_train_function(self, force: bool = False) -> None:
+        """Keras's hook for the compiled step."""
+        if getattr(self, "train_function", None) is None or force:
+            self.train_function = replicas.distributed(
+                self.train_step, tf.distribute.get_strategy()
+            )
+
+
+def _by_view(encode, views: tf.Tensor) -> tuple:
+    """Runs `encode` once on `views` [B, V, ...] and splits its outputs by view."""
+    count = views.shape[1]
+    shape = tf.shape(views)
+    # View-major, so that the split below is a slice.
+    flat = tf.reshape(
+        tf.experimental.numpy.swapaxes(views, 0, 1), tf.concat([[-1], shape[2:]], axis=0)
+    )
+    flat.set_shape([None, *views.shape[2:]])
+    outputs = encode(flat)
+    parts = [tf.split(output, count) for output in outputs]
+    return tuple(type(outputs)(*part) for part in zip(*parts, strict=True))

@@ -1,0 +1,99 @@
+"""LiT's locked image tower: weights of another run that stay as they are (Zhai et al. 2021)."""
+
+from pathlib import Path
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from clipbench_tf.features import ImageFeatures
+
+
+class Locked(keras.layers.Layer):
+    """An image tower as another run left it: no gradient, batch norms with their running means.
+
+    The whole tower is locked, its projection included; the text tower learns to meet it. LiT
+    takes a tower that was trained on labelled pictures, here it is one of this package's runs.
+
+    A run that goes on has the tower in its own checkpoints, and the other run may be gone by
+    then. Therefore the lack of usable weights is an error at the first training step, not before.
+
+    Call shape: that of `encoder`.
+
+    Args:
+        encoder: a tower of the sizes that the other run trained. The number of heads, which
+            leaves no trace in the weights, is not compared.
+        checkpoint: the folder of the other run, or one of checkpoints such as
+            `runs/clip/checkpoints/best`; the latest checkpoint in it counts.
+
+    Raises:
+        ValueError: in training, if there is no such checkpoint or its tower is another one.
+    """
+
+    def __init__(
+        self, *, encoder: keras.layers.Layer, checkpoint: str, name: str = "locked"
+    ) -> None:
+        super().__init__(name=name)
+        self.encoder, self.checkpoint = encoder, checkpoint
+        self.image_size = encoder.image_size
+        self._problem = ""
+
+    def build(self, input_shape: tuple[int | None, ...]) -> None:
+        self.encoder(tf.zeros([1, *input_shape[1:]], tf.uint8))
+        self.encoder.trainable = False
+        try:
+            load(self.encoder, self.checkpoint)
+        except ValueError as error:
+            self._problem = str(error)
+            self._random = [v.numpy() for v in self.encoder.variables]
+
+    def call(self, images: tf.Tensor, training: bool = False) -> ImageFeatures:
+        if training:
+            self.check()
+        return tf.nest.map_structure(tf.stop_gradient, self.encoder(images, training=False))
+
+    def check(self) -> None:
+        """Raises ValueError if the tower, which is built, still has its random weights."""
+        if not self._problem:
+            return
+        with tf.init_scope():  # values can be read while a graph is traced, too
+            now = [v.numpy() for v in self.encoder.variables]
+        if all(map(np.array_equal, now, self._random)):
+            raise ValueError(self._problem)
+
+
+def load(encoder: keras.layers.Layer, folder: str | Path) -> None:
+    """Gives `encoder`, which is built, the weights of the tower of its name in another run.
+
+    Raises:
+        ValueError: if `folder` has no checkpoint, or one with another tower.
+    """
+    places = [str(Path(folder, "checkpoints")), str(folder)]
+    path = next(filter(None, map(tf.train.latest_checkpoint, places)), None)
+    if path is None:
+        raise ValueError(
+            f"There is no checkpoint in {str(folder)!r}, whose image tower is to be locked. Train "
+            f"that run first, or bind locked.Locked.checkpoint to the folder of another one."
+        )
+    reader = tf.train.load_checkpoint(path)
+    shapes = reader.get_variable_to_shape_map()
+    # What training/checkpoints.py writes: the path of each variable, with "/" as ".S".
+    marker = f".S{encoder.name}.S"
+    theirs = {
+        name.split(marker, 1)[1].split("/", 1)[0].replace(".S", "/"): name
+        for name in shapes
+        if marker in name
+    }
+    there = {key: tuple(shapes[name]) for key, name in theirs.items()}
+    ours = {v.path.removeprefix(f"{encoder.path}/"): v for v in encoder.variables}
+    here = {key: tuple(v.shape) for key, v in ours.items()}
+    if there != here:
+        key = min(key for key, _ in there.items() ^ here.items())
+        raise ValueError(
+            f"The tower {encoder.name} in {path} has other sizes than the one to be locked: "
+            f"{key} is {there.get(key, 'missing')} there, {here.get(key, 'missing')} here. Give "
+            f"both runs the same file of gin/models, or bind locked.Locked.checkpoint to a run "
+            f"that fits."
+        )
+    for key, variable in ours.items():
+        variable.assign(reader.get_tensor(theirs[key]))

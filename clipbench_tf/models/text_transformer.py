@@ -1,0 +1,66 @@
+"""Causal transformer text tower with end-token pooling, as in CLIP (Radford et al. 2021)."""
+
+import keras
+import tensorflow as tf
+
+from clipbench_tf.data.vocabulary import END_ID, START_ID, VOCABULARY_SIZE
+from clipbench_tf.features import TextFeatures
+from clipbench_tf.models.transformer import Transformer, layer_norm, normal
+
+
+class TextTransformer(keras.layers.Layer):
+    """Token ids -> transformer -> output at the end token -> projection.
+
+    Call shape: int32 [B, L], L <= context_length -> `TextFeatures`: embedding [B, embed_dim],
+    tokens [B, L, width] after the last norm, mask [B, L]. A row without an end token is pooled
+    at position 0.
+
+    Deviates: the paper's released code gives the projection a bias; CLIP's has none
+    (`projection_bias`).
+    """
+
+    def __init__(
+        self,
+        *,
+        context_length: int = 77,
+        vocabulary_size: int = VOCABULARY_SIZE,
+        width: int = 512,
+        depth: int = 12,
+        heads: int = 8,
+        embed_dim: int = 512,
+        projection_bias: bool = False,
+        name: str = "text",
+    ) -> None:
+        super().__init__(name=name)
+        self.context_length, self.width, self.embed_dim = context_length, width, embed_dim
+        self.token_embedding = keras.layers.Embedding(
+            vocabulary_size, width, embeddings_initializer=normal(0.02), name="token_embedding"
+        )
+        self.transformer = Transformer(width=width, heads=heads, depth=depth, causal=True)
+        self.ln_final = layer_norm("ln_final")
+        self.proj = keras.layers.Dense(
+            embed_dim, use_bias=projection_bias, kernel_initializer=normal(width**-0.5), name="proj"
+        )
+
+    def build(self, input_shape: tuple[int | None, ...]) -> None:
+        self.positional_embedding = self.add_weight(
+            (self.context_length, self.width), normal(0.01), name="positional_embedding"
+        )
+
+    def call(self, ids: tf.Tensor) -> TextFeatures:
+        x = self.token_embedding(ids)
+        x += tf.cast(self.positional_embedding, x.dtype)[: tf.shape(ids)[1]]
+        x = self.ln_final(self.transformer(x))
+        # By id, not by the highest id: the mask token is higher than the end token.
+        end = tf.argmax(tf.cast(tf.equal(ids, END_ID), tf.int32), axis=1)
+        pooled = tf.gather(x, end, axis=1, batch_dims=1)
+        return TextFeatures(self.proj(pooled), x, word_mask(ids))
+
+
+def word_mask(ids: tf.Tensor) -> tf.Tensor:
+    """bool [B, L]: true where `ids` [B, L] holds a word piece or a mask token.
+
+    Padding is what follows the end token; its id (0) is also that of the piece "!".
+    """
+    before_end = tf.cumsum(tf.cast(tf.equal(ids, END_ID), tf.int32), axis=1) < 1
+    return before_end & (ids != START_ID)

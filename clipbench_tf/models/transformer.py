@@ -1,0 +1,100 @@
+"""The pre-norm transformer that both towers share (CLIP, Radford et al. 2021)."""
+
+import keras
+import tensorflow as tf
+
+
+def quick_gelu(x: tf.Tensor) -> tf.Tensor:
+    """x * sigmoid(1.702 x), CLIP's approximation of GELU."""
+    return x * tf.sigmoid(1.702 * x)
+
+
+def normal(stddev: float) -> keras.initializers.Initializer:
+    """Gaussian initialiser with mean 0."""
+    return keras.initializers.RandomNormal(stddev=stddev)
+
+
+def torch_uniform(fan_in: int) -> keras.initializers.Initializer:
+    """Uniform in +-1/sqrt(fan_in): PyTorch's default for linear and convolution layers."""
+    bound = fan_in**-0.5
+    return keras.initializers.RandomUniform(-bound, bound)
+
+
+def layer_norm(name: str) -> keras.layers.LayerNormalization:
+    """Layer norm with CLIP's epsilon of 1e-5."""
+    return keras.layers.LayerNormalization(epsilon=1e-5, name=name)
+
+
+class Attention(keras.layers.Layer):
+    """Multi-head self-attention with one product for queries, keys and values.
+
+    Call shape: [B, L, D] -> [B, L, D]. With `causal`, position i sees positions <= i only.
+    """
+
+    def __init__(self, *, width: int, heads: int, depth: int, causal: bool, name: str) -> None:
+        super().__init__(name=name)
+        if width % heads:
+            raise ValueError(f"width {width} is not a multiple of heads {heads}.")
+        self.width, self.heads, self.causal = width, heads, causal
+        self.in_proj = keras.layers.Dense(
+            3 * width, kernel_initializer=normal(width**-0.5), name="in_proj"
+        )
+        self.out_proj = keras.layers.Dense(
+            width, kernel_initializer=normal((2 * depth * width) ** -0.5), name="out_proj"
+        )
+
+    def call(self, x: tf.Tensor) -> tf.Tensor:
+        length, head = tf.shape(x)[1], self.width // self.heads
+        qkv = tf.reshape(self.in_proj(x), [-1, length, 3, self.heads, head])
+        q, k, v = tf.unstack(tf.transpose(qkv, [2, 0, 3, 1, 4]))
+        logits = tf.cast(tf.matmul(q * head**-0.5, k, transpose_b=True), tf.float32)
+        if self.causal:
+            logits += tf.linalg.band_part(tf.fill([length, length], -1e9), 0, -1) * (
+                1.0 - tf.eye(length)
+            )
+        out = tf.matmul(tf.cast(tf.nn.softmax(logits), v.dtype), v)
+        return self.out_proj(tf.reshape(tf.transpose(out, [0, 2, 1, 3]), [-1, length, self.width]))
+
+
+class Block(keras.layers.Layer):
+    """x + attention(norm(x)), then x + mlp(norm(x)). Call shape: [B, L, D] -> [B, L, D]."""
+
+    def __init__(self, *, width: int, heads: int, depth: int, causal: bool, name: str) -> None:
+        super().__init__(name=name)
+        self.ln_1, self.ln_2 = layer_norm("ln_1"), layer_norm("ln_2")
+        self.attn = Attention(width=width, heads=heads, depth=depth, causal=causal, name="attn")
+        self.c_fc = keras.layers.Dense(
+            4 * width,
+            activation=quick_gelu,
+            kernel_initializer=normal((2 * width) ** -0.5),
+            bias_initializer=torch_uniform(width),
+            name="c_fc",
+        )
+        self.c_proj = keras.layers.Dense(
+            width,
+            kernel_initializer=normal((2 * depth * width) ** -0.5),
+            bias_initializer=torch_uniform(4 * width),
+            name="c_proj",
+        )
+
+    def call(self, x: tf.Tensor) -> tf.Tensor:
+        x += self.attn(self.ln_1(x))
+        return x + self.c_proj(self.c_fc(self.ln_2(x)))
+
+
+class Transformer(keras.layers.Layer):
+    """`depth` blocks in a row. Call shape: [B, L, D] -> [B, L, D]."""
+
+    def __init__(
+        self, *, width: int, heads: int, depth: int, causal: bool, name: str = "transformer"
+    ) -> None:
+        super().__init__(name=name)
+        self.blocks = [
+            Block(width=width, heads=heads, depth=depth, causal=causal, name=f"block_{i}")
+            for i in range(depth)
+        ]
+
+    def call(self, x: tf.Tensor) -> tf.Tensor:
+        for block in self.blocks:
+            x = block(x)
+        return x

@@ -1,0 +1,1 @@
+"""One file per supervision signal of Figure 1."""

@@ -1,0 +1,79 @@
+"""Multi-view supervision: every image view with every caption view (DeCLIP, Li et al. 2021)."""
+
+from collections.abc import Sequence
+
+import tensorflow as tf
+
+from clipbench_tf.features import Features, unit
+from clipbench_tf.objectives.info_nce import cross_entropy
+from clipbench_tf.objectives.objective import Objective, view
+from clipbench_tf.training import replicas
+
+
+class MultiView(Objective):
+    """L_MVS of equations 6 and 7: the mean of equation 2 over pairs of views.
+
+    Deviates: the released code has no L_MVS beside L_CLIP, but one mean over all four pairs with
+    the weight of L_CLIP alone. To get it, leave `ImageText` out and bind
+    `pairs = ((0, 0), (0, 1), (1, 0), (1, 1))` and `weight = 0.4`.
+
+    Args:
+        weight: beta of equations 6 and 7.
+        pairs: (image view, text view) each; by default the 2 x 2 but for the one of L_CLIP.
+    """
+
+    def __init__(
+        self,
+        *,
+        weight: float = 0.2,
+        pairs: Sequence[tuple[int, int]] = ((0, 1), (1, 0), (1, 1)),
+        name: str = "multi_view",
+    ) -> None:
+        super().__init__(weight=weight, name=name)
+        if not pairs:
+            raise ValueError(f"Objective {name} needs at least one pair of views.")
+        self.pairs = [(image, text) for image, text in pairs]
+
+    def call(self, features: Features, training: bool = False) -> tf.Tensor:
+        images = {
+            i: unit(view(features.images, i, "image", self.name).embedding)
+            for i in sorted({image for image, _ in self.pairs})
+        }
+        texts = {
+            t: unit(view(features.texts, t, "text", self.name).embedding)
+            for t in sorted({text for _, text in self.pairs})
+        }
+        return mean_over_pairs(images, texts, self.pairs, features.scale)
+
+
+def mean_over_pairs(
+    images: dict[int, tf.Tensor],
+    texts: dict[int, tf.Tensor],
+    pairs: Sequence[tuple[int, int]],
+    scale: tf.Tensor,
+    symmetric: bool = True,
+) -> tf.Tensor:
+    """The mean of equation 2 over `pairs`; each view is gathered across replicas once.
+
+    Args:
+        images: view -> [B, E], unit length.
+        texts: view -> [B, E], unit length; row i belongs to row i of the images.
+        pairs: (image view, text view) each.
+        scale: 1 / temperature.
+        symmetric: equation 2; otherwise equation 1, image to text, alone.
+
+    Returns:
+        float32 scalar; log(replicas * B) where all are alike.
+    """
+    all_texts = {t: replicas.gather(x) for t, x in texts.items()}
+    losses = [
+        cross_entropy(scale * tf.matmul(images[i], all_texts[t], transpose_b=True))
+        for i, t in pairs
+    ]
+    if symmetric:
+        all_images = {i: replicas.gather(x) for i, x in images.items()}
+        losses += [
+            cross_entropy(scale * tf.matmul(texts[t], all_images[i], transpose_b=True))
+            for i, t in pairs
+        ]
+    return tf.add_n(losses) / len(losses)

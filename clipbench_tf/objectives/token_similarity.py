@@ -1,0 +1,44 @@
+"""FILIP's token-wise maximum similarity, equation 4 (Yao et al. 2021)."""
+
+import tensorflow as tf
+
+
+def token_similarity(
+    queries: tf.Tensor, query_mask: tf.Tensor, keys: tf.Tensor, key_mask: tf.Tensor
+) -> tf.Tensor:
+    """How well the tokens of each query item are matched by those of each key item.
+
+    Each query token takes its best cosine among the key item's tokens; the mean over the query
+    item's tokens is the similarity: sim^I of equation 4 with pictures as queries, sim^T
+    (transposed) with texts as queries. An item without tokens has similarity 0 to all.
+
+    Args:
+        queries: [N, n, D], unit length; cosines are computed in their dtype.
+        query_mask: bool [N, n], which of them count.
+        keys: [M, m, D], unit length.
+        key_mask: bool [M, m], which of them count.
+
+    Returns:
+        float32 [N, M].
+    """
+    n, m, width = tf.shape(queries)[1], tf.shape(keys)[1], queries.shape[-1]
+    keys = tf.cast(_with_repeats(keys, key_mask), queries.dtype)
+    # Token by token, then item by item: the maximum below then runs along whole rows.
+    by_token = tf.reshape(tf.transpose(keys, [1, 0, 2]), [-1, width])
+    cosines = tf.matmul(tf.reshape(queries, [-1, width]), by_token, transpose_b=True)
+    best = tf.reduce_max(tf.reshape(cosines, [-1, m, tf.shape(keys)[0]]), axis=1)
+    best = tf.cast(tf.reshape(best, [-1, n, tf.shape(keys)[0]]), tf.float32)
+    best = tf.where(tf.reduce_any(key_mask, axis=-1), best, 0.0)
+    counted = tf.cast(query_mask, tf.float32)
+    shares = tf.math.divide_no_nan(counted, tf.reduce_sum(counted, axis=1, keepdims=True))
+    return tf.einsum("nqm,nq->nm", best, shares)
+
+
+def _with_repeats(tokens: tf.Tensor, mask: tf.Tensor) -> tf.Tensor:
+    """`tokens` [M, m, D] with the item's first valid one in place of those that do not count.
+
+    A maximum does not notice repeats, and this is far cheaper than to mask all cosines.
+    """
+    first = tf.argmax(tf.cast(mask, tf.int32), axis=1, output_type=tf.int32)
+    places = tf.where(mask, tf.range(tf.shape(mask)[1]), first[:, tf.newaxis])
+    return tf.gather(tokens, places, batch_dims=1)

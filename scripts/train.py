@@ -1,0 +1,44 @@
+"""Trains one method: python scripts/train.py --gin_file=gin/defilip.gin"""
+
+import os
+import sys
+from pathlib import Path
+
+from absl import app, flags, logging
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # runs from a bare checkout too
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # TensorFlow's start-up chatter
+
+from clipbench_tf import config
+
+_GIN_FILE = flags.DEFINE_multi_string(
+    "gin_file", [], "A gin file, for example gin/defilip.gin. May be repeated; later ones win."
+)
+_GIN_BINDINGS = flags.DEFINE_multi_string(
+    "gin_bindings", [], "A binding such as 'train.Trainer.epochs = 3'. May be repeated; wins."
+)
+_WORKDIR = flags.DEFINE_string(
+    "workdir", None, "The run folder. Default: runs/<name of the gin file>."
+)
+
+
+def main(argv: list[str]) -> None:
+    """Reads the flags, builds everything, and trains."""
+    logging.set_verbosity(logging.WARNING)
+    if len(argv) > 1:
+        raise app.UsageError(f"Unknown argument {argv[1]!r}; flags begin with --.")
+    names = "+".join(Path(file).stem for file in _GIN_FILE.value)
+    workdir = Path(_WORKDIR.value or Path("runs") / names)
+    try:
+        config.parse(_GIN_FILE.value, _GIN_BINDINGS.value)
+        strategy = config.build("runtime.prepare")
+        trainer = config.build("train.Trainer", workdir=workdir, strategy=strategy)
+        config.check_used()
+        config.claim(workdir)
+    except ValueError as error:
+        sys.exit(f"Error: {error}")
+    trainer.run(config.operative())
+
+
+if __name__ == "__main__":
+    app.run(main)

@@ -1,0 +1,42 @@
+"""Packaging of clipbench_tf."""
+
+import re
+from pathlib import Path
+
+from setuptools import find_packages, setup
+
+HERE = Path(__file__).parent
+VERSION = re.search(r'__version__ = "(.+)"', (HERE / "clipbench_tf/__init__.py").read_text())[1]
+
+setup(
+    name="clipbench_tf",
+    version=VERSION,
+    description="Train and compare CLIP, SLIP, FILIP, DeCLIP and DeFILIP with Keras 3.",
+    long_description=(HERE / "README.md").read_text(encoding="utf-8"),
+    long_description_content_type="text/markdown",
+    license="Apache-2.0",
+    python_requires=">=3.11",
+    # The folder gin/ holds configs only; in the wheel they lie beside the code.
+    packages=[*find_packages(include=["clipbench_tf", "clipbench_tf.*"]), "clipbench_tf.configs"],
+    package_dir={"clipbench_tf.configs": "gin"},
+    package_data={
+        "clipbench_tf": ["data/*.gz", "data/*.txt", "data/emoji/*", "data/emoji/*/*"],
+        "clipbench_tf.configs": ["*.gin", "*/*.gin"],
+    },
+    install_requires=[
+        "absl-py>=2.1",
+        "gin-config==0.5.0",
+        "keras==3.15.*",
+        "numpy",
+        "pillow>=11",
+        "tensorboard==2.21.*",
+        "tensorflow==2.21.*",
+    ],
+    extras_require={
+        "gpu": ["tensorflow[and-cuda]==2.21.*"],
+        "test": ["ftfy", "mypy", "pytest", "regex", "ruff", "torch==2.13.0", "transformers"],
+        "bench": ["torch==2.13.0", "transformers"],
+        # What builds the shipped data; these versions decide its bytes.
+        "build": ["ftfy", "pillow==13.0.0", "resvg-py==0.5.0"],
+    },
+)

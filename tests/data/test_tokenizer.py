@@ -1,0 +1,304 @@
+"""The tokenizer in graph, against transformers' and a plain Python byte-pair encoder."""
+
+import functools
+import gzip
+import itertools
+import json
+import random
+import subprocess
+import sys
+import unicodedata
+from importlib import resources
+from pathlib import Path
+
+import numpy as np
+import pytest
+import regex
+import tensorflow as tf
+from transformers import CLIPTokenizer
+
+from clipbench_tf.data.bpe import load_bpe
+from clipbench_tf.data.tokenizer import Tokenizer
+
+PATTERN = regex.compile(
+    r"<\|startoftext\|>|<\|endoftext\|>|'s|'t|'re|'ve|'m|'ll|'d|\p{L}+|\p{N}|[^\s\p{L}\p{N}]+",
+    regex.IGNORECASE,
+)
+SPECIALS = ["<|startoftext|>", "<|endoftext|>"]
+
+
+class PythonBpe:
+    """OpenAI's algorithm, one word and one merge at a time."""
+
+    def __init__(self) -> None:
+        file = resources.files("clipbench_tf.data") / "bpe_simple_vocab_16e6.txt.gz"
+        lines = gzip.decompress(file.read_bytes()).decode("utf-8").split("\n")
+        self.merges = [tuple(line.split()) for line in lines[1:48_895]]
+        self.ranks = {pair: rank for rank, pair in enumerate(self.merges)}
+        printable = [b for b in range(256) if chr(b).isprintable() and chr(b) != " "]
+        hidden = [b for b in range(256) if b not in printable]
+        self.letters = dict(zip(printable, map(chr, printable), strict=True))
+        self.letters |= {b: chr(256 + i) for i, b in enumerate(hidden)}
+        letters = list(self.letters.values())
+        vocabulary = letters + [f"{c}</w>" for c in letters] + ["".join(m) for m in self.merges]
+        self.vocabulary = {piece: i for i, piece in enumerate(vocabulary + SPECIALS)}
+
+    @functools.cache  # noqa: B019
+    def word(self, word: str) -> list[int]:
+        if word in SPECIALS:
+            return [self.vocabulary[word]]
+        symbols = [self.letters[byte] for byte in word.encode("utf-8")]
+        symbols[-1] += "</w>"
+        while True:
+            pairs = set(itertools.pairwise(symbols)) & self.ranks.keys()
+            if not pairs:
+                return [self.vocabulary[symbol] for symbol in symbols]
+            best = min(pairs, key=self.ranks.__getitem__)
+            i = 0
+            while i < len(symbols) - 1:
+                if (symbols[i], symbols[i + 1]) == best:
+                    symbols[i : i + 2] = ["".join(best)]
+                i += 1
+
+    def __call__(self, texts: list[str], context_length: int = 77) -> np.ndarray:
+        rows = np.zeros([len(texts), context_length], np.int32)
+        for row, text in zip(rows, texts, strict=True):
+            words = PATTERN.findall(regex.sub(r"\s+", " ", text).strip().lower())
+            ids = [i for word in words for i in self.word(word)][: context_length - 2]
+            ids = [49_406, *ids, 49_407]
+            row[: len(ids)] = ids
+        return rows
+
+
+@pytest.fixture(scope="module")
+def python_bpe() -> PythonBpe:
+    return PythonBpe()
+
+
+@pytest.fixture(scope="module")
+def tokenizer() -> Tokenizer:
+    return Tokenizer()
+
+
+def tokenize(tokenizer: Tokenizer, texts: list[str]) -> np.ndarray:
+    batches = tf.data.Dataset.from_tensor_slices(texts).batch(4096).map(tokenizer)
+    return np.concatenate(list(batches.as_numpy_iterator()))
+
+
+def assert_same(texts: list[str], ours: np.ndarray, theirs: np.ndarray) -> None:
+    differing = np.flatnonzero((ours != theirs).any(axis=1))
+    assert not differing.size, [(texts[i], ours[i], theirs[i]) for i in differing[:3]]
+
+
+def varied_captions(vocabulary: list[str], count: int, seed: int) -> list[str]:
+    """Captions of many scripts and shapes in Unicode's composed form, none with specials."""
+    pick = random.Random(seed)
+    blocks = [(0x61, 0x7A), (0xE0, 0x17E), (0x3B1, 0x3C9), (0x410, 0x44F), (0x5D0, 0x5EA)]
+    blocks += [(0x621, 0x64A), (0x905, 0x939), (0xE01, 0xE2E), (0x3041, 0x3093), (0x30A1, 0x30F3)]
+    blocks += [(0x4E00, 0x9FA5), (0xAC00, 0xD7A3), (0x1F300, 0x1F64F), (0x900, 0x97F), (0x21, 0x7E)]
+    families = ["👩\u200d👩\u200d👧\u200d👦", "👍🏽", "🏳️\u200d🌈", "❤️", "🇩🇪🇫🇷", "😂😂😂😂😂😂", "#️⃣"]
+    spaces = [" "] * 20 + list("\t\n\x0b\x85\xa0\u2009\u2028\u3000") + ["  ", ""]
+    marks = [*"!-()'\"@#&_%€\u2019", "...", "?!", "--", "''"]
+    endings = ["'s", "'t", "'re", "'VE", "'m", "'LL", "'d", "n't", "'x", "'", "s'"]
+
+    def word() -> str:
+        kind = pick.random()
+        if kind < 0.5:
+            return pick.choice(vocabulary)
+        if kind < 0.6:
+            low, high = pick.choice(blocks)
+            letters = (chr(pick.randint(low, high)) for _ in range(pick.randint(1, 9)))
+            return "".join(letters)
+        if kind < 0.7:
+            return "".join(pick.choices("abcdefghijklmnopqrstuvwxyz", k=pick.randint(1, 14)))
+        if kind < 0.78:
+            return str(pick.randint(0, 10 ** pick.randint(1, 9)))
+        if kind < 0.86:
+            return "".join(pick.choices(marks, k=pick.randint(1, 4)))
+        if kind < 0.94:
+            return pick.choice(vocabulary) + pick.choice(endings) + pick.choice(["", "ly", "7"])
+        return pick.choice(families) * pick.randint(1, 3)
+
+    captions = []
+    for _ in range(count):
+        length = pick.choice([0, 1, 2, 5, 10, 15, 20, 40, 90])
+        parts = (part for _ in range(length) for part in (word(), pick.choice(spaces)))
+        caption = "".join(parts)
+        caption = pick.choice([caption, caption, caption.upper(), caption.title()])
+        caption = caption.replace("\u03a3", "\u03c3")  # Rust knows no final sigma
+        captions.append(unicodedata.normalize("NFC", caption))
+    return captions
+
+
+@pytest.fixture(scope="module")
+def captions(python_bpe: PythonBpe) -> list[str]:
+    pieces = [p.removesuffix("</w>") for p in python_bpe.vocabulary if p.isascii()]
+    return varied_captions([p for p in pieces if p not in SPECIALS], 20_000, seed=0)
+
+
+def test_ids_are_those_of_transformers(
+    tokenizer: Tokenizer, python_bpe: PythonBpe, captions: list[str], tmp_path: Path
+) -> None:
+    (tmp_path / "vocab.json").write_text(json.dumps(python_bpe.vocabulary))
+    merges = "\n".join(" ".join(merge) for merge in python_bpe.merges)
+    (tmp_path / "merges.txt").write_text(f"#version: 0.2\n{merges}\n")
+    peer = CLIPTokenizer.from_pretrained(tmp_path)
+    rows = peer(captions, truncation=True, max_length=77)["input_ids"]
+    theirs = np.array([row + [0] * (77 - len(row)) for row in rows])
+    assert (theirs[:, -1] == 49_407).sum() > 1000  # some were cut
+    assert_same(captions, tokenize(tokenizer, captions), theirs)
+
+
+def test_ids_are_those_of_plain_python(
+    tokenizer: Tokenizer, python_bpe: PythonBpe, captions: list[str]
+) -> None:
+    some = captions[:4000]
+    assert_same(some, tokenize(tokenizer, some), python_bpe(some))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        " \t ",
+        "ΑΣ ΣΑ Σ",  # a final sigma, as Python's lower() knows it
+        "İstanbul IŞIK",
+        "it'\u017f IT'S it'S",
+        "''s !'s rock'n'roll 'tis don't'll",
+        "a <|endoftext|> b<|startoftext|>c !<|endoftext|>! <|ENDOFTEXT|> <| endoftext|>",
+        "<|mask|> </w> a</w>",
+        "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa baaaaab ababababab",
+        "!" * 200,
+        "ha" * 150,
+        "x" * 3000,
+        "1234567890" * 20,
+        "a\u180eb c\u200bd e\u2028f\x0bg\x85h",
+    ],
+)
+def test_corner_cases_are_those_of_plain_python(
+    tokenizer: Tokenizer, python_bpe: PythonBpe, text: str
+) -> None:
+    assert_same([text], tokenize(tokenizer, [text]), python_bpe([text]))
+
+
+def test_every_letter_of_many_scripts(tokenizer: Tokenizer, python_bpe: PythonBpe) -> None:
+    blocks = [
+        (0x01, 0x1B),
+        (0x20, 0x24F),
+        (0x250, 0x588),
+        (0x5D0, 0x6FF),
+        (0x900, 0x97F),
+        (0xE00, 0xE7F),
+    ]
+    blocks += [(0x10A0, 0x10FF), (0x1E00, 0x218B), (0x3000, 0x30FF), (0xFF00, 0xFFEF)]
+    blocks += [(0x4E00, 0x5000), (0xAC00, 0xAD00), (0x10400, 0x1044F), (0x1D400, 0x1D7FF)]
+    blocks += [(0x1F300, 0x1F64F), (0x20000, 0x20100)]
+    letters = {chr(c) for low, high in blocks for c in range(low, high + 1)}
+    letters -= {"\u0345"}  # dropped by `regex` when it ignores case, kept by transformers and us
+    texts = [
+        f"a{c}b {c}{c}1" for c in sorted(letters) if unicodedata.category(c) not in ("Cn", "Cs")
+    ]
+    assert_same(texts, tokenize(tokenizer, texts), python_bpe(texts))
+
+
+def test_the_table_of_known_words_holds_true_encodings(python_bpe: PythonBpe) -> None:
+    known = load_bpe()
+    assert len(set(known.words)) == len(known.words)
+    for word, packed in list(zip(known.words, known.word_ids.tolist(), strict=True))[::20]:
+        lanes = [packed >> shift & 0xFFFF for shift in (0, 16, 32, 48)]
+        text = word.decode("utf-8", errors="ignore")
+        if text.encode("utf-8") == word:
+            assert [lane - 1 for lane in lanes if lane] == python_bpe.word(text), word
+
+
+@pytest.mark.parametrize("length", [3, 4, 8, 77])
+def test_truncation_keeps_the_end(python_bpe: PythonBpe, length: int) -> None:
+    texts = ["", "a", "a dog", "a quick brown fox jumps over it", "unfathomableness " * 40]
+    ours = Tokenizer(context_length=length)(tf.constant(texts))
+    assert ours.shape == (5, length)
+    assert ours.dtype == tf.int32
+    assert_same(texts, ours.numpy(), python_bpe(texts, length))
+
+
+def test_a_context_without_room_is_refused() -> None:
+    with pytest.raises(ValueError, match="at least 3, got 2"):
+        Tokenizer(context_length=2)
+
+
+def test_bytes_that_are_no_utf8_become_replacement_characters(
+    tokenizer: Tokenizer, python_bpe: PythonBpe
+) -> None:
+    raw = [
+        b"\xff\xfea dog",
+        b"\xe2\x82",
+        b"caf\xe9 au lait",
+        b"\xed\xa0\x80",
+        b"\xf4\x90\x80\x80 x",
+    ]
+    texts = [r.decode("utf-8", errors="replace") for r in raw]
+    assert_same(texts, tokenizer(tf.constant(raw)).numpy(), python_bpe(texts))
+    assert_same(["a b"], tokenizer(tf.constant([b"a\x00b"])).numpy(), python_bpe(["a b"]))
+
+
+def test_an_empty_batch(tokenizer: Tokenizer) -> None:
+    assert tokenizer(tf.constant([], tf.string)).shape == (0, 77)
+
+
+def test_a_caption_does_not_depend_on_its_batch(tokenizer: Tokenizer, captions: list[str]) -> None:
+    some = captions[:40]
+    singles = tf.data.Dataset.from_tensor_slices(some).batch(1).map(tokenizer)
+    np.testing.assert_array_equal(
+        np.concatenate(list(singles.as_numpy_iterator())), tokenize(tokenizer, some)
+    )
+
+
+def test_inside_a_data_set_whose_position_is_saved(
+    tokenizer: Tokenizer, python_bpe: PythonBpe, tmp_path: Path
+) -> None:
+    texts = ["A red bicycle", "zyzzyvas xylographing!", "", "café 42"] * 4
+    batches = iter(tf.data.Dataset.from_tensor_slices(texts).batch(4).map(tokenizer))
+    np.testing.assert_array_equal(next(batches), python_bpe(texts[:4]))
+    path = tf.train.Checkpoint(batches=batches).write(str(tmp_path / "position"))
+    rest = list(batches)
+    tf.train.Checkpoint(batches=batches).read(path)
+    assert len(rest) == len(list(batches)) == 3
+
+
+def test_the_saved_model_needs_only_tensorflow(
+    tokenizer: Tokenizer, python_bpe: PythonBpe, tmp_path: Path
+) -> None:
+    exported = tf.Module()
+    exported.tokenizer = tokenizer
+    exported.encode = tf.function(tokenizer, input_signature=[tf.TensorSpec([None], tf.string)])
+    tf.saved_model.save(exported, str(tmp_path / "model"))
+    program = (
+        "import json, sys, tensorflow as tf\n"
+        "sys.modules['clipbench_tf'] = None  # importing it now fails, installed or not\n"
+        "model = tf.saved_model.load('model')\n"
+        "ids = model.encode(tf.constant([line.strip() for line in sys.stdin]))\n"
+        "print(json.dumps(ids.numpy().tolist()))\n"
+    )
+    texts = ["A photo of a dog.", "floccinaucinihilipilification 7", "", "猫が好き 😺"]
+    environment = {"PATH": "/usr/bin:/bin", "PYTHONIOENCODING": "utf-8", "LC_ALL": "tr_TR.UTF-8"}
+    run = subprocess.run(  # -P keeps the folder, -I the environment's PYTHONPATH out
+        [sys.executable, "-I", "-c", program],
+        input="\n".join(texts) + "\n",
+        capture_output=True,
+        text=True,
+        encoding="utf-8",
+        cwd=tmp_path,
+        env=environment,
+        check=False,
+    )
+    assert run.returncode == 0, run.stderr
+    np.testing.assert_array_equal(json.loads(run.stdout), python_bpe(texts))
+
+
+def test_decode_shows_what_was_said(tokenizer: Tokenizer) -> None:
+    texts = ["A photo of a Dog!", "it's 10 café", "", "猫 😺", "zyzzyvas"]
+    ids = tokenizer(tf.constant(texts)).numpy()
+    shown = ["a photo of a dog !", "it 's 1 0 café", "", "猫 😺", "zyzzyvas"]
+    assert tokenizer.decode(ids) == shown
+    ids[0, 2] = tokenizer.mask_id
+    assert tokenizer.decode(ids[:1]) == ["a <|mask|> of a dog !"]
+    assert tokenizer.vocabulary_size == tokenizer.mask_id + 1 == 49_409

@@ -1,0 +1,72 @@
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from clipbench_tf.evaluation.method_encoders import MethodEncoders
+from clipbench_tf.evaluation.scorers import cosine, late_interaction
+from evaluation.samples import COLOURS, NAMES, SIZE, png, tiny_method
+
+
+@pytest.fixture(params=[cosine, late_interaction])
+def encoders(request):
+    method, tokenizer = tiny_method()
+    return MethodEncoders(
+        method, tokenizer=tokenizer, scorer=request.param(method), image_size=SIZE
+    )
+
+
+def test_texts_are_cut_after_the_longest_without_changing_them(encoders):
+    texts = tf.constant([*NAMES, "", "!!!"])
+    short = encoders.texts(texts)
+    full = encoders.method.text_encoder(encoders.tokenizer(texts))
+    length = short.tokens.shape[1]
+    assert length == 7  # "black hole in the sky" between start and end
+    np.testing.assert_allclose(short.embedding, full.embedding, atol=1e-5)
+    np.testing.assert_allclose(short.tokens, full.tokens[:, :length], atol=1e-5)
+    np.testing.assert_array_equal(short.mask, full.mask[:, :length])
+    assert encoders.texts(tf.constant([], tf.string)).embedding.shape == (0, 6)
+
+
+def test_texts_stay_whole_where_padding_counts(encoders):
+    encoders.scorer.whole_texts = True
+    assert encoders.texts(tf.constant(["red"])).tokens.shape[1] == 16
+
+
+def test_scores_follow_the_weights(encoders):
+    images = tf.constant([png(colour) for colour in COLOURS])
+    prompts = tf.constant([[name, f"a {name}"] for name in NAMES])
+
+    def scores():
+        representation, valid = encoders.represent_images(images)
+        assert valid.numpy().all()
+        return encoders.score(representation, encoders.represent_classes(prompts)).numpy()
+
+    first = scores()
+    assert first.shape == (5, 5)
+    assert np.all(np.abs(first) <= 1 + 1e-6)
+    assert np.std(first) > 1e-3
+    for variable in encoders.method.trainable_variables:
+        variable.assign(variable + 0.1)
+    assert not np.allclose(first, scores(), atol=1e-3)
+
+
+def test_cosine_scores_equal_those_of_the_embeddings():
+    method, tokenizer = tiny_method()
+    encoders = MethodEncoders(method, tokenizer=tokenizer, scorer=cosine(method), image_size=SIZE)
+    images = tf.constant([png(colour) for colour in COLOURS])
+    prompts = np.array([[name, f"a {name}"] for name in NAMES])
+    representation, _ = encoders.represent_images(images)
+    got = encoders.score(representation, encoders.represent_classes(tf.constant(prompts)))
+    batch = {
+        "images": tf.repeat(tf.constant(COLOURS, tf.uint8)[:, None, None, None], SIZE, axis=2),
+        "ids": tf.reshape(tokenizer(prompts.reshape(-1)), [len(NAMES), 2, -1]),
+    }
+    batch["images"] = tf.repeat(batch["images"], SIZE, axis=3)
+    features = method(batch)
+    image = features.images[0].embedding.numpy()
+    image /= np.linalg.norm(image, axis=1, keepdims=True)
+    texts = np.stack([text.embedding.numpy() for text in features.texts], axis=1)
+    texts /= np.linalg.norm(texts, axis=2, keepdims=True)
+    classes = texts.mean(axis=1)
+    classes /= np.linalg.norm(classes, axis=1, keepdims=True)
+    np.testing.assert_allclose(got, image @ classes.T, atol=1e-5)

@@ -1,0 +1,100 @@
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from clipbench_tf.evaluation.scorers import Cosine, LateInteraction, cosine, late_interaction
+from clipbench_tf.features import ImageFeatures, TextFeatures
+from clipbench_tf.method import Method
+from evaluation.samples import tiny_method
+
+B, P, C, T, L, D = 3, 4, 5, 2, 6, 7
+
+
+def unit(x, axis=-1):
+    return x / np.sqrt(np.sum(x * x, axis=axis, keepdims=True))
+
+
+@pytest.fixture
+def rng():
+    return np.random.default_rng(0)
+
+
+def late(**options):
+    """Late interaction whose features are already the tokens."""
+    return LateInteraction(
+        image_tokens=lambda f: f.tokens,
+        text_tokens=lambda f: (f.tokens, f.mask),
+        scale=lambda: tf.constant(2.0),
+        **options,
+    )
+
+
+def test_cosine_normalises_averages_and_normalises(rng):
+    images, texts = rng.normal(size=(B, D)), rng.normal(size=(C, T, D))
+    scorer = Cosine(scale=lambda: tf.constant(1.0))
+    rep = scorer.texts(TextFeatures(tf.constant(texts.reshape(C * T, D)), None, None))
+    classes = scorer.classes({"embedding": tf.reshape(rep["embedding"], [C, T, D])})
+    scores = scorer.score(scorer.images(ImageFeatures(tf.constant(images), None, None)), classes)
+    expected = unit(images) @ unit(unit(texts).mean(axis=1)).T
+    assert scores.dtype == tf.float32
+    np.testing.assert_allclose(scores, expected, atol=1e-6)
+
+
+def test_late_interaction_is_the_mean_of_the_prompts_of_equation_4(rng):
+    patches = unit(rng.normal(size=(B, P, D))).astype(np.float32)
+    words = unit(rng.normal(size=(C, T, L, D))).astype(np.float32)
+    mask = rng.random((C, T, L)) < 0.6
+    mask[..., 0] = True
+    mask[1, 1] = False  # a prompt without a word scores 0
+    expected = np.zeros((B, C))
+    for b, c, t in np.ndindex(B, C, T):
+        if mask[c, t].any():
+            best = [max(p @ w for w in words[c, t][mask[c, t]]) for p in patches[b]]
+            expected[b, c] += np.mean(best) / T
+    scorer = late()
+    classes = scorer.classes({"tokens": tf.constant(words), "mask": tf.constant(mask)})
+    scores = scorer.score({"tokens": tf.constant(patches)}, classes)
+    np.testing.assert_allclose(scores, expected, atol=1e-6)
+
+
+def test_positions_averaged_as_in_the_released_code(rng):
+    patches = unit(rng.normal(size=(B, P, D))).astype(np.float32)
+    words = unit(rng.normal(size=(C, T, L, D))).astype(np.float32)
+    expected = np.zeros((B, C))
+    for c in range(C):
+        mean = words[c].mean(axis=0)
+        mean /= np.sqrt(np.sum(mean**2))  # one norm for the whole matrix
+        expected[:, c] = (patches @ mean.T).max(axis=-1).mean(axis=-1)
+    scorer = late(average_positions=True)
+    texts = {"tokens": tf.constant(words), "mask": tf.ones([C, T, L], tf.bool)}
+    scores = scorer.score({"tokens": tf.constant(patches)}, scorer.classes(texts))
+    np.testing.assert_allclose(scores, expected, atol=1e-6)
+
+
+def test_no_pictures_give_no_scores():
+    classes = {"tokens": tf.ones([C, T, L, D]), "mask": tf.ones([C, T, L], tf.bool)}
+    for score in (late().score, tf.function(late().score)):
+        assert score({"tokens": tf.ones([0, P, D])}, classes).shape == (0, C)
+
+
+def test_scorers_of_a_method_use_its_temperatures_and_heads():
+    method, _ = tiny_method()
+    method.logit_scale.assign(1.5)
+    method.objectives[1].logit_scale_dense.assign(2.5)
+    assert float(cosine(method).scale()) == pytest.approx(np.exp(1.5))
+    assert float(late_interaction(method).scale()) == pytest.approx(np.exp(2.5))
+    features = ImageFeatures(None, None, tf.random.normal([B, P, 8]))
+    tokens = late_interaction(method).images(features)["tokens"]
+    np.testing.assert_allclose(np.linalg.norm(tokens, axis=-1), np.ones((B, P)), rtol=1e-5)
+
+
+def test_late_interaction_needs_the_fine_grained_objective():
+    method, _ = tiny_method()
+    plain = Method(
+        image_encoder=method.image_encoder,
+        text_encoder=method.text_encoder,
+        objectives=method.objectives[:1],
+        name="plain",
+    )
+    with pytest.raises(ValueError, match="plain has 0"):
+        late_interaction(plain)

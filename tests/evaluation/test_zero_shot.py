@@ -1,0 +1,133 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from clipbench_tf.data import sources
+from clipbench_tf.evaluation.method_encoders import MethodEncoders
+from clipbench_tf.evaluation.scorers import cosine, late_interaction
+from clipbench_tf.evaluation.zero_shot import Classifier, ZeroShot
+from evaluation.samples import COLOURS, NAMES, SIZE, png, tiny_method, write_dataset
+
+
+class Lengths:
+    """Encoders without a network: a picture's or prompt's number of bytes stands for it."""
+
+    def __init__(self, score=lambda images, classes: -tf.abs(images[:, None] - classes)):
+        self._score, self.prompts = score, []
+
+    def represent_images(self, encoded):
+        length = tf.cast(tf.strings.length(encoded), tf.float32)
+        return {"length": length}, tf.strings.substr(encoded, 0, 3) != b"bad"
+
+    def represent_classes(self, prompts):
+        self.prompts += prompts.numpy().tolist()
+        length = tf.cast(tf.strings.length(prompts), tf.float32)
+        return {"length": tf.reduce_mean(length, axis=1)}
+
+    def score(self, images, classes):
+        return self._score(images["length"], classes["length"])
+
+
+def load(folder: Path, **splits) -> sources.Dataset:
+    return sources.load(str(write_dataset(folder, splits)))
+
+
+def lengths_of(names, templates=("{}", "a {} thing")):
+    return np.array([np.mean([len(t.format(n)) for t in templates]) for n in names])
+
+
+@pytest.mark.parametrize(("batch_size", "prompt_batch"), [(1, 1), (3, 4), (100, 100)])
+def test_scores_every_picture_against_every_class(tmp_path, batch_size, prompt_batch):
+    rng = np.random.default_rng(0)
+    examples = [(b"x" * int(n), int(n) % 5) for n in rng.integers(6, 32, size=40)]
+    data = load(tmp_path, test=examples)
+    encoders = Lengths()
+    evaluator = ZeroShot(
+        encoders, data, splits=["test"], batch_size=batch_size, prompt_batch=prompt_batch
+    )
+    (result,) = evaluator.results()
+    scores = -np.abs(np.array([[len(image)] for image, _ in examples]) - lengths_of(NAMES))
+    labels = np.array([label for _, label in examples])
+    assert len(np.unique(scores, axis=1).T) == 5  # no class is another's twin
+    own = scores[np.arange(40), labels]
+    rank = (scores > own[:, None]).sum(axis=1)
+    alike = (scores == own[:, None]).sum(axis=1)
+    assert result.top(1) == pytest.approx(np.mean((rank == 0) / alike))
+    assert result.top(5) == 1
+    np.testing.assert_allclose(result.scores, scores.max(axis=1), rtol=1e-6)
+    np.testing.assert_array_equal(result.places, np.arange(40))
+    np.testing.assert_array_equal(result.labels, labels)
+    assert sorted(encoders.prompts) == sorted(
+        [name.encode(), b"a %s thing" % name.encode()] for name in NAMES
+    )
+
+
+def test_yields_names_and_values_for_every_split(tmp_path):
+    data = load(tmp_path, test=[(b"x" * 7, 0)], zero_shot=[(b"x" * 7, 2)])
+    assert dict(ZeroShot(Lengths(), data).run()) == {
+        "zero_shot/test/top1": 1.0,
+        "zero_shot/test/top5": 1.0,
+        "zero_shot/zero_shot/top1": 0.0,
+        "zero_shot/zero_shot/top5": 1.0,
+    }
+
+
+@pytest.mark.parametrize(("value", "accuracy"), [(0.0, 0.2), (np.nan, 0.0)])
+def test_a_model_without_opinion_gains_nothing(tmp_path, value, accuracy):
+    data = load(tmp_path, test=[(b"x", label) for label in (0, 0, 0, 1)])
+
+    def constant(images, classes):
+        return tf.fill([tf.size(images), tf.size(classes)], np.float32(value))
+
+    (result,) = ZeroShot(Lengths(constant), data, splits=["test"]).results()
+    assert result.top(1) == pytest.approx(accuracy)
+
+
+def test_corrupt_pictures_are_counted_and_left_out(tmp_path):
+    data = load(tmp_path, test=[(b"bad", 0), (b"x" * 7, 0), (b"bad", 4), (b"x" * 7, 1)])
+    (result,) = ZeroShot(Lengths(), data, splits=["test"], batch_size=1).results()
+    record = result.record()
+    assert (record["scored"], record["corrupt"]) == (2, 2)
+    assert (record["top1"], record["top5"], record["top1_chance"]) == (0.5, 1.0, 0.2)
+    assert record["top1_interval"][0] < 0.5 < record["top1_interval"][1]
+    np.testing.assert_array_equal(result.places, [1, 3])
+    assert "50.0%" in result.line() and "2 corrupt" in result.line()
+
+
+def test_a_split_with_no_picture_at_all_is_an_error(tmp_path):
+    data = load(tmp_path, test=[(b"bad", 0)] * 3)
+    with pytest.raises(sources.DatasetError, match=r"no picture that can be decoded \(3 tried\)"):
+        ZeroShot(Lengths(), data, splits=["test"]).results()
+
+
+@pytest.mark.parametrize("label", [-1, 5])
+def test_a_label_without_class_is_an_error(tmp_path, label):
+    data = load(tmp_path, test=[(b"x", label)])
+    with pytest.raises(sources.DatasetError, match=f"label {label}"):
+        ZeroShot(Lengths(), data, splits=["test"]).results()
+
+
+def test_refuses_what_cannot_be_scored_at_once(tmp_path):
+    data = load(tmp_path, test=[(b"x", 0)])
+    with pytest.raises(sources.DatasetError, match="no split 'validation'"):
+        ZeroShot(Lengths(), data, splits=["test", "validation"])
+    folder = tmp_path / "unlabelled"
+    folder.mkdir()
+    write_dataset(folder, {"test": [(b"x", -1)]}, classes=())
+    with pytest.raises(sources.DatasetError, match="no class names"):
+        ZeroShot(Lengths(), sources.load(str(folder)), splits=["test"])
+
+
+@pytest.mark.parametrize("make", [cosine, late_interaction])
+def test_chunks_of_classes_change_no_score(make):
+    method, tokenizer = tiny_method()
+    encoders = MethodEncoders(method, tokenizer=tokenizer, scorer=make(method), image_size=SIZE)
+    images, _ = encoders.represent_images(tf.constant([png(colour) for colour in COLOURS]))
+    templates = ("a {}", "{}", "the colour {} is meant")
+    whole = Classifier(encoders, NAMES, templates, prompt_batch=100).scores(images)
+    pieces = Classifier(encoders, NAMES, templates, prompt_batch=1).scores(images)
+    np.testing.assert_allclose(whole, pieces, atol=1e-5)
+    one = Classifier(encoders, NAMES[3:4], templates).scores(images)
+    np.testing.assert_allclose(whole[:, 3:4], one, atol=1e-5)

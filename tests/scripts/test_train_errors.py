@@ -1,0 +1,57 @@
+"""What a user reads who mistypes: one line, the input, the remedy, before any long work."""
+
+import pytest
+
+from tests.training.runs import ROOT, run
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        ({"gin_file": "gin/clipp.gin"}, "no gin file 'gin/clipp.gin'"),
+        ({"bindings": ["recipe.Recipe.epoch = 3"]}, "epoch"),
+        ({"bindings": ["recipes.Recipe.epochs = 3"]}, "recipes"),
+        ({"bindings": ["EMBED_DIMM = 3"]}, "EMBED_DIMM"),
+        ({"bindings": ["pipeline.Pipeline.dataset = 'emojis'"]}, "'emojis' is no folder"),
+        ({"bindings": ["pipeline.Pipeline.dataset = 'tests'"]}, "holds no dataset.json"),
+        ({"bindings": ["pipeline.Pipeline.split = 'trian'"]}, "no split 'trian'"),
+        ({"bindings": ["pipeline.Pipeline.batch_size = 9999"]}, "smaller batch_size"),
+        ({"bindings": ["runtime.prepare.precision = 'fp8'"]}, "mixed_bfloat16"),
+        ({"bindings": ["recipe.Recipe.epochs = 0.5"]}, "warm-up"),
+    ],
+    ids=lambda value: None if isinstance(value, dict) else value,
+)
+def test_a_mistake_is_one_clear_line(arguments, expected, tmp_path):
+    status, output = run(
+        tmp_path / "run",
+        *arguments.get("bindings", ()),
+        gin_file=arguments.get("gin_file", "gin/clip.gin"),
+    )
+    assert status == 1, output
+    assert "Traceback" not in output
+    (line,) = [line for line in output.splitlines() if line.startswith("Error: ")]
+    assert expected in line
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_workdir_that_cannot_be_written(tmp_path):
+    (tmp_path / "file").write_text("")
+    status, output = run(tmp_path / "file" / "run")
+    assert status == 1
+    assert "Traceback" not in output
+    assert "Choose another --workdir" in output
+
+
+def test_unknown_flags_and_stray_arguments_are_refused():
+    import subprocess
+    import sys
+
+    for argument in ("--gin_fil=gin/clip.gin", "gin/clip.gin"):
+        done = subprocess.run(
+            [sys.executable, ROOT / "scripts/train.py", argument],
+            capture_output=True,
+            text=True,
+            timeout=120,
+        )
+        assert done.returncode != 0
+        assert "Traceback" not in done.stderr
