@@ -10,9 +10,9 @@ import tensorflow as tf
 
 ROOT = Path(__file__).parents[2]
 TINY = (
-    "vision_transformer.VisionTransformer.width = 32",
-    "vision_transformer.VisionTransformer.depth = 1",
-    "vision_transformer.VisionTransformer.heads = 2",
+    "modified_resnet.ModifiedResNet.width = 8",
+    "modified_resnet.ModifiedResNet.depths = (1, 1, 1, 1)",
+    "modified_resnet.ModifiedResNet.heads = 2",
     "text_transformer.TextTransformer.width = 16",
     "text_transformer.TextTransformer.depth = 1",
     "text_transformer.TextTransformer.heads = 2",
