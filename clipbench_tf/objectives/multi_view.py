@@ -14,8 +14,8 @@ class MultiView(Objective):
     """L_MVS of equations 6 and 7: the mean of equation 2 over pairs of views.
 
     Deviates: the released code has no L_MVS beside L_CLIP, but one mean over all four pairs with
-    the weight of L_CLIP alone. To get it, leave `ImageText` out and bind
-    `pairs = ((0, 0), (0, 1), (1, 0), (1, 1))` and `weight = 0.4`.
+    the weight of L_CLIP alone, 0.4. To get it, bind `weight = 0.3` here, for three of the pairs,
+    and `ImageText.weight = 0.1` for the other.
 
     Args:
         weight: beta of equations 6 and 7.
