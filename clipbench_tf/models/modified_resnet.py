@@ -7,6 +7,7 @@ import tensorflow as tf
 
 from clipbench_tf.features import ImageFeatures
 from clipbench_tf.models.attention_pool import AttentionPool
+from clipbench_tf.models.batch_norm import BatchNorm
 from clipbench_tf.models.pixels import Normalize
 from clipbench_tf.models.transformer import normal, torch_uniform
 
@@ -68,7 +69,9 @@ class ModifiedResNet(keras.layers.Layer):
         self.conv1 = convolution(3, width // 2, 3, "conv1", strides=2, padding="valid")
         self.conv2 = convolution(width // 2, width // 2, 3, "conv2")
         self.conv3 = convolution(width // 2, width, 3, "conv3")
-        self.bn1, self.bn2, self.bn3 = (batch_norm(f"bn{i}", synchronized) for i in (1, 2, 3))
+        self.bn1, self.bn2, self.bn3 = (
+            BatchNorm(synchronized=synchronized, name=f"bn{i}") for i in (1, 2, 3)
+        )
         self.blocks = _bottlenecks(depths, width, synchronized)
         self.attnpool = AttentionPool(
             positions=self.patches, width=self.width, heads=heads, name="attnpool"
@@ -129,13 +132,15 @@ class Bottleneck(keras.layers.Layer):
         self.conv1 = convolution(channels, width, 1, "conv1")
         self.conv2 = convolution(width, width, 3, "conv2")
         self.conv3 = convolution(width, EXPANSION * width, 1, "conv3")
-        self.bn1, self.bn2 = batch_norm("bn1", synchronized), batch_norm("bn2", synchronized)
+        self.bn1, self.bn2 = (
+            BatchNorm(synchronized=synchronized, name=name) for name in ("bn1", "bn2")
+        )
         # At the start, a block passes its shortcut on and adds nothing.
-        self.bn3 = batch_norm("bn3", synchronized, gamma="zeros")
+        self.bn3 = BatchNorm(synchronized=synchronized, gamma="zeros", name="bn3")
         self.downsample = None
         if project:
             self.downsample = convolution(channels, EXPANSION * width, 1, "downsample")
-            self.downsample_bn = batch_norm("downsample_bn", synchronized)
+            self.downsample_bn = BatchNorm(synchronized=synchronized, name="downsample_bn")
 
     def call(self, x: tf.Tensor, training: bool = False) -> tf.Tensor:
         shortcut = average_pool(x, self.stride)
@@ -184,19 +189,6 @@ def convolution(
         padding=padding,
         use_bias=False,
         kernel_initializer=torch_uniform(channels * size**2),
-        name=name,
-    )
-
-
-def batch_norm(
-    name: str, synchronized: bool, gamma: str = "ones"
-) -> keras.layers.BatchNormalization:
-    """Batch norm with PyTorch's momentum and epsilon (Keras's momentum is 1 - PyTorch's)."""
-    return keras.layers.BatchNormalization(
-        momentum=0.9,
-        epsilon=1e-5,
-        gamma_initializer=gamma,
-        synchronized=synchronized,
         name=name,
     )
 

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 
 import keras
 
+from clipbench_tf.training.fused_adamw import FusedAdamW
 from clipbench_tf.training.schedule import WarmupCosine
 
 
@@ -58,7 +59,7 @@ class Recipe:
         Raises:
             ValueError: if the warm-up is not shorter than the run.
         """
-        optimizer = keras.optimizers.AdamW(
+        optimizer = FusedAdamW(
             learning_rate=self.schedule(steps_per_epoch),
             weight_decay=self.weight_decay,
             beta_1=self.beta_1,

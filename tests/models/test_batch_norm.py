@@ -1,0 +1,66 @@
+"""Batch norm against NumPy and against Keras's own operations."""
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from clipbench_tf.models.batch_norm import BatchNorm
+
+RNG = np.random.default_rng(0)
+MAPS = (3.0 + 2.0 * RNG.normal(size=(4, 3, 5, 6))).astype("float32")
+OUTER = RNG.normal(size=MAPS.shape).astype("float32")
+
+
+def layer(kind, **arguments):
+    built = kind(**arguments)
+    built.build(MAPS.shape)
+    built.gamma.assign(np.linspace(0.5, 2.0, 6))
+    built.beta.assign(np.linspace(-1.0, 1.0, 6))
+    return built
+
+
+def gradients(norm) -> list[np.ndarray]:
+    x = tf.constant(MAPS)
+    with tf.GradientTape() as tape:
+        tape.watch(x)
+        loss = tf.reduce_sum(norm(x, training=True) * OUTER)
+    return [g.numpy() for g in tape.gradient(loss, [x, norm.gamma.value, norm.beta.value])]
+
+
+def test_training_normalises_and_follows_with_momentum_0_9():
+    norm = layer(BatchNorm, synchronized=True, name="norm")
+    output = norm(MAPS, training=True)
+    mean, variance = MAPS.mean((0, 1, 2)), MAPS.var((0, 1, 2))
+    unit = (MAPS - mean) / np.sqrt(variance + 1e-5)
+    expected = unit * norm.gamma.numpy() + norm.beta.numpy()
+    np.testing.assert_allclose(output, expected, atol=1e-5)
+    np.testing.assert_allclose(norm.moving_mean, 0.1 * mean, rtol=1e-5)
+    np.testing.assert_allclose(norm.moving_variance, 0.9 + 0.1 * variance, rtol=1e-5)
+
+
+def test_evaluation_uses_the_running_statistics():
+    norm = layer(BatchNorm, synchronized=True, name="norm")
+    norm.moving_mean.assign(np.full(6, 2.0))
+    norm.moving_variance.assign(np.full(6, 4.0))
+    expected = (MAPS - 2) / np.sqrt(4 + 1e-5) * norm.gamma.numpy() + norm.beta.numpy()
+    np.testing.assert_allclose(norm(MAPS), expected, atol=1e-5)
+    np.testing.assert_array_equal(norm.moving_mean, np.full(6, 2.0))
+
+
+def test_gradients_are_those_of_keras():
+    ours = gradients(layer(BatchNorm, synchronized=False, name="norm"))
+    theirs = gradients(layer(keras.layers.BatchNormalization, momentum=0.9, epsilon=1e-5))
+    for one, other in zip(ours, theirs, strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-4, atol=2e-5)
+
+
+@pytest.mark.parametrize("precision", ["bfloat16", "float16"])
+def test_low_precision_goes_in_and_out_and_float32_between(precision):
+    x = tf.cast(MAPS, precision)
+    norm = layer(BatchNorm, synchronized=True, name="norm")
+    exact = norm(tf.cast(x, tf.float32), training=True)
+    norm.dtype_policy = keras.DTypePolicy(f"mixed_{precision}")
+    output = norm(x, training=True)
+    assert output.dtype == precision
+    np.testing.assert_array_equal(output, tf.cast(exact, precision))
