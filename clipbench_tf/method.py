@@ -97,16 +97,23 @@ class Method(keras.Model):
         variables = self.trainable_variables
         gradients = tape.gradient(objective, [v.value for v in variables])
         temperature = 1 / features.scale
-        # A method may leave a variable out: FILIP, for one, does not use the projections.
-        used = [(g, v) for g, v in zip(gradients, variables, strict=True) if g is not None]
+        # A method may leave a variable out: FILIP, for one, does not use the projections. Dense,
+        # because a word of several captions has a sparse gradient in parts, and both the norm
+        # and Keras's Adam would square the parts, not their sum.
+        used = [
+            (tf.convert_to_tensor(g), v)
+            for g, v in zip(gradients, variables, strict=True)
+            if g is not None
+        ]
+        norm = tf.linalg.global_norm([g for g, _ in used]) / self.optimizer.scale_loss(1.0)
         self.optimizer.apply_gradients(used)
         self.logit_scale.assign(tf.clip_by_value(self.logit_scale.value, *self._bounds))
-        self.position.assign(tf.reduce_max(batch["position"]) + 1)
+        self.position.assign(tf.reduce_max(replicas.gather(batch["position"])) + 1)
         return {
             "loss": total,
             **{f"loss/{name}": loss for name, loss in losses.items()},
             "temperature": temperature,
-            "gradient_norm": tf.linalg.global_norm([g for g, _ in used]),
+            "gradient_norm": norm,
         }
 
     def make_train_function(self, force: bool = False) -> None:
