@@ -9,6 +9,11 @@ from typing import Any
 
 import keras
 import tensorflow as tf
+from absl import logging
+
+
+class CheckpointError(RuntimeError):
+    """A run cannot go on from its checkpoints; the message names them and the remedy."""
 
 
 class Checkpoints:
@@ -25,20 +30,58 @@ class Checkpoints:
         self._seconds = tf.Variable(0.0, trainable=False, dtype=tf.float64, name="seconds")
         self._mark = time.monotonic()
         # By path: TensorFlow does not see the layers that Keras 3 keeps in lists.
-        variables = {v.path: v.value for v in (*method.variables, *method.optimizer.variables)}
+        variables = [*method.variables, *method.optimizer.variables]
+        self._variables = {v.path: v.value for v in variables}
+        if len(self._variables) < len(variables):
+            raise ValueError(f"Two variables of {method.name} have the same path.")
         state = tf.train.Checkpoint(
-            variables=variables, best_value=self.best_value, seconds=self._seconds
+            variables=self._variables, best_value=self.best_value, seconds=self._seconds
         )
+        self._saved: int | None = None  # the step of the latest checkpoint known to be whole
+        for place in (folder, folder / "best"):
+            _recover_list(place)
         self._last = tf.train.CheckpointManager(state, str(folder), max_to_keep=keep)
         self._best = tf.train.CheckpointManager(state, str(folder / "best"), max_to_keep=1)
 
     def restore(self) -> int:
-        """Loads the latest checkpoint, if any; returns the step that it was saved at, else 0."""
-        if self._last.latest_checkpoint is None:
-            return 0
-        status = self._last.checkpoint.restore(self._last.latest_checkpoint)
-        status.assert_consumed()
-        return self.step()
+        """Loads the latest checkpoint, if any; returns the step that it was saved at, else 0.
+
+        One that a full or failing disk has damaged is passed over, with a warning.
+
+        Raises:
+            CheckpointError: if all are damaged, or they belong to another model.
+        """
+        latest_first = (self._last.latest_checkpoint, *self._last.checkpoints[::-1])
+        paths = list(dict.fromkeys(filter(None, latest_first)))
+        for path in paths:
+            try:
+                self._load(path)
+            except (tf.errors.OpError, IndexError) as error:  # IndexError: a file is too short
+                logging.warning("Passed over %s, which cannot be read: %s", path, error)
+            else:
+                self._saved = self.step()
+                return self._saved
+        if paths:
+            raise CheckpointError(
+                f"None of {', '.join(paths)} can be read. Remove the run folder to start anew."
+            )
+        return 0
+
+    def _load(self, path: str) -> None:
+        there = {
+            name.split("/")[1].replace(".S", "/"): tuple(shape)
+            for name, shape in tf.train.load_checkpoint(path).get_variable_to_shape_map().items()
+            if name.startswith("variables/")
+        }
+        here = {name: tuple(variable.shape) for name, variable in self._variables.items()}
+        if there != here:
+            differing = {name for name, _ in there.items() ^ here.items()}
+            name = min(sorted(differing), key=len)  # a weight, before its optimizer's state
+            raise CheckpointError(
+                f"{path} is of another model: {name} is {there.get(name, 'missing')} there, "
+                f"{here.get(name, 'missing')} here. Choose another --workdir or remove the folder."
+            )
+        self._last.checkpoint.restore(path).assert_consumed()
 
     def step(self) -> int:
         """Number of optimizer steps taken."""
@@ -53,16 +96,35 @@ class Checkpoints:
 
     def save(self) -> None:
         """Saves the present state as the latest, unless it is saved already."""
-        latest = self._last.latest_checkpoint
-        if latest is None or not latest.endswith(f"-{self.step()}"):
+        step = self.step()
+        if step != self._saved:
             self.seconds()
-            self._last.save(checkpoint_number=self.step())
+            self._last.save(checkpoint_number=step)
+            self._saved = step
 
     def save_best(self, value: float) -> None:
         """Saves the present state as the best if `value` is above all before."""
         if value > float(self.best_value.numpy()):
             self.best_value.assign(value)
             self._best.save(checkpoint_number=self.step())
+
+
+def _recover_list(folder: Path) -> None:
+    """Lists the checkpoints in `folder` anew if a crash of the machine has spoilt the list."""
+    try:
+        state = tf.train.get_checkpoint_state(str(folder))
+    except ValueError:  # the file is empty
+        state = None
+    steps = sorted(int(path.stem.split("-")[1]) for path in folder.glob("ckpt-*.index"))
+    if state is None and steps:
+        logging.warning("The list of checkpoints in %s was lost and is made anew.", folder)
+        paths = [str(folder / f"ckpt-{step}") for step in steps]
+        tf.compat.v1.train.update_checkpoint_state(
+            str(folder),
+            paths[-1],
+            paths,
+            all_model_checkpoint_timestamps=[time.time()] * len(steps),
+        )
 
 
 class BestCheckpoint:
