@@ -32,8 +32,8 @@ class CorruptTally:
         self.keys: Counter[str] = Counter()
         self.error: CorruptDataError | None = None
 
-    def report(self, keys: np.ndarray, seen: int) -> None:
-        """Takes down the byte strings `keys` [N], after `seen` records in all.
+    def report(self, keys: np.ndarray, skipped: int, seen: int) -> None:
+        """Takes down the byte strings `keys` [N]; one pass has skipped `skipped` of `seen` now.
 
         Raises:
             CorruptDataError: if more than `max_fraction` of at least `after` were corrupt.
@@ -44,13 +44,12 @@ class CorruptTally:
             if key not in self.keys:
                 logging.warning("Skipped %s of %s: it cannot be decoded.", key, self.source)
             self.keys[key] += 1
-        total = self.keys.total()
-        if seen >= self.after and total > self.max_fraction * seen:
+        if seen >= self.after and skipped > self.max_fraction * seen:
             named = ", ".join(list(self.keys)[:3])
             self.error = CorruptDataError(
-                f"{total} of the first {seen} records of {self.source} cannot be decoded ({named}, "
-                f"...), more than max_fraction = {self.max_fraction:g}. Repair or rebuild the "
-                f"data, or bind a larger fraction if so many may be skipped."
+                f"{skipped} of the first {seen} records of {self.source} cannot be decoded "
+                f"({named}, ...), more than max_fraction = {self.max_fraction:g}. Repair or "
+                f"rebuild the data, or bind a larger fraction if so many may be skipped."
             )
             raise self.error
 
@@ -88,17 +87,22 @@ def skip_corrupt(
         seen = number * window + tf.cast(count, tf.int64)
         return seen, tf.boolean_mask(elements["key"], failed), results
 
-    def report(seen: tf.Tensor, failed: tf.Tensor, results: Any) -> Any:
+    def report(skipped: tf.Tensor, attempted: tuple[tf.Tensor, ...]) -> tuple[tf.Tensor, Any]:
+        seen, failed, results = attempted
+        skipped += tf.size(failed, tf.int64)
+
         def call() -> tf.Tensor:
-            with tf.control_dependencies([tf.numpy_function(_report, [failed, seen], [])]):
+            arguments = [failed, skipped, seen]
+            with tf.control_dependencies([tf.numpy_function(_report, arguments, [])]):
                 return tf.identity(seen)
 
         with tf.control_dependencies([tf.cond(tf.size(failed) > 0, call, lambda: seen)]):
-            return tf.nest.map_structure(tf.identity, results)
+            return skipped, tf.nest.map_structure(tf.identity, results)
 
-    def _report(keys: np.ndarray, seen: np.int64) -> None:
-        tally.report(keys, int(seen))
+    def _report(keys: np.ndarray, skipped: np.int64, seen: np.int64) -> None:
+        tally.report(keys, int(skipped), int(seen))
 
     windows = dataset.batch(window).enumerate()
     attempts = windows.map(attempt, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
-    return attempts.map(report).unbatch()
+    # The count of the skipped starts anew with each iterator, as that of the seen does.
+    return attempts.scan(tf.constant(0, tf.int64), report).unbatch()

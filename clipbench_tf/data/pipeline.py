@@ -100,11 +100,13 @@ class Pipeline:
         fields = sources.parse(record)
         seed = fold_in(tf.constant([self.seed, 0xDA7A]), position)
         captions = fields["captions"]
-        pick = tf.random.stateless_uniform([], seed, 0, tf.size(captions), tf.int32)
+        count = tf.size(captions)
+        pick = tf.random.stateless_uniform([], seed, 0, tf.maximum(count, 1), tf.int32)
         return {
             "key": fields["key"],
-            "image": fields["image"],
-            "caption": captions[pick],
+            # A record without a caption is none to train on, like one without a picture.
+            "image": tf.where(count > 0, fields["image"], ""),
+            "caption": tf.concat([captions, [""]], axis=0)[pick],
             "seed": seed,
             "position": position,
         }

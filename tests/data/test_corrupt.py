@@ -105,5 +105,5 @@ def test_few_at_the_very_start_do_not_end_it():
 
 def test_keys_that_are_no_text_are_reported():
     tally = CorruptTally("here")
-    tally.report(np.array([b"\xff\xfe"], object), 1)
+    tally.report(np.array([b"\xff\xfe"], object), 1, 1)
     assert list(tally.keys) == ["\\xff\\xfe"]

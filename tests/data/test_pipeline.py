@@ -1,0 +1,267 @@
+"""Batches: the same from the same seed, from any start, in shape, and without the corrupt."""
+
+import io
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from PIL import Image
+
+from clipbench_tf.data import caption_ops
+from clipbench_tf.data.corrupt import CorruptDataError
+from clipbench_tf.data.image_views import ImageViews, View
+from clipbench_tf.data.pipeline import Pipeline
+from clipbench_tf.data.sources import DatasetError
+from clipbench_tf.data.tokenizer import Tokenizer
+
+SIZE, LENGTH = 12, 16
+PLAIN = View(
+    scale=(1.0, 1.0),
+    ratio=(1.0, 1.0),
+    jitter_probability=0.0,
+    grayscale_probability=0.0,
+    blur_probability=0.0,
+    flip_probability=0.0,
+)
+VARIED = View(blur_sigma=(0.1, 1.0))
+NUMBERS = ["zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine"]
+
+
+def upper(captions: tf.Tensor, seeds: tf.Tensor) -> tf.Tensor:
+    """Another text view that tells which caption it was made of."""
+    return tf.strings.join(["view two of ", captions])
+
+
+@pytest.fixture(scope="module")
+def tokenizer() -> Tokenizer:
+    return Tokenizer(context_length=LENGTH)
+
+
+def picture(number: int) -> bytes:
+    """A plain one, whose red says which record it is of."""
+    out = io.BytesIO()
+    Image.fromarray(np.full([16, 16, 3], [number, 100, 200], np.uint8)).save(out, "PNG")
+    return out.getvalue()
+
+
+def write(
+    folder: Path, count: int, corrupt: tuple[int, ...] = (), mute: tuple[int, ...] = ()
+) -> str:
+    """A data set of `count` pairs; some pictures are cut short, some have no caption."""
+    folder.mkdir(exist_ok=True)
+    with tf.io.TFRecordWriter(str(folder / "train.tfrecord")) as writer:
+        for number in range(count):
+            words = [f"number {NUMBERS[int(digit)]}" for digit in f"{number:03d}"]
+            captions = [f"{' '.join(words)}, caption {c}" for c in ("one", "two")]
+            image = picture(number)[: 40 if number in corrupt else None]
+            values = {
+                "key": [f"key/{number}".encode()],
+                "image": [image],
+                "captions": [c.encode() for c in captions if number not in mute],
+            }
+            feature = {
+                name: tf.train.Feature(bytes_list=tf.train.BytesList(value=value))
+                for name, value in values.items()
+            }
+            features = tf.train.Features(feature=feature)
+            writer.write(tf.train.Example(features=features).SerializeToString())
+    fields = {"splits": {"train": {"files": ["train.tfrecord"], "examples": count}}}
+    (folder / "dataset.json").write_text(json.dumps(fields))
+    return str(folder)
+
+
+@pytest.fixture(scope="module")
+def dataset(tmp_path_factory) -> str:
+    return write(tmp_path_factory.mktemp("data"), 20)
+
+
+def pipeline(dataset: str, tokenizer: Tokenizer, views=(PLAIN,), **arguments) -> Pipeline:
+    """One that loses no time with XLA."""
+    return Pipeline(
+        **{
+            "dataset": dataset,
+            "tokenizer": tokenizer,
+            "image_views": ImageViews(size=SIZE, views=views, compiled=False),
+            "caption_views": [caption_ops.plain],
+            "batch_size": 4,
+            "shuffle_buffer": 8,
+            **arguments,
+        }
+    )
+
+
+def take(made: Pipeline, count: int, start: int = 0) -> list[dict[str, np.ndarray]]:
+    return list(made.batches(start).take(count).as_numpy_iterator())
+
+
+def assert_equal(batches, others) -> None:
+    assert len(batches) == len(others) > 0
+    for batch, other in zip(batches, others, strict=True):
+        assert batch.keys() == other.keys()
+        for name, value in batch.items():
+            np.testing.assert_array_equal(value, other[name], err_msg=name)
+
+
+RANDOM = {
+    "views": (VARIED, VARIED),
+    "caption_views": [caption_ops.plain, caption_ops.eda],
+    "mask_probability": 0.3,
+}
+
+
+@pytest.fixture(scope="module")
+def varied(dataset, tokenizer):
+    """Two epochs of everything random."""
+    return take(pipeline(dataset, tokenizer, **RANDOM), 10)
+
+
+TWO_TEXTS = {"caption_views": [caption_ops.plain, upper]}
+
+
+@pytest.fixture(scope="module")
+def plain(dataset, tokenizer):
+    return take(pipeline(dataset, tokenizer, **TWO_TEXTS), 1)[0]
+
+
+@pytest.fixture(scope="module")
+def masked(dataset, tokenizer):
+    return take(pipeline(dataset, tokenizer, mask_probability=0.5, **TWO_TEXTS), 1)[0]
+
+
+def test_the_same_seed_gives_the_same_batches_and_another_gives_others(varied, dataset, tokenizer):
+    once = varied[:3]
+    tf.random.set_seed(99)
+    assert_equal(take(pipeline(dataset, tokenizer, **RANDOM), 3), once)
+    others = take(pipeline(dataset, tokenizer, seed=4, **RANDOM), 3)
+    for batch, other in zip(once, others, strict=True):
+        np.testing.assert_array_equal(batch["position"], other["position"])
+        for name in ("images", "ids", "mlm_labels"):
+            assert (batch[name] != other[name]).any()
+
+
+def test_a_picture_looks_different_in_the_next_epoch(varied):
+    epochs = [np.concatenate([b["images"] for b in part]) for part in (varied[:5], varied[5:])]
+    assert len({image.tobytes() for epoch in epochs for image in epoch[:, 0]}) > 30
+    # Both views of a pair are drawn apart.
+    assert all((images[0] != images[1]).any() for images in epochs[0])
+
+
+@pytest.mark.parametrize("start", [4, 20, 28])
+def test_batches_from_a_position_are_the_rest_of_the_stream(start, varied, dataset, tokenizer):
+    made = pipeline(dataset, tokenizer, **RANDOM)
+    assert_equal(take(made, 3, start=start), varied[start // 4 :][:3])
+
+
+def test_going_on_behind_skipped_records_repeats_and_loses_none(tmp_path, tokenizer):
+    path = write(tmp_path, 20, corrupt=(3, 8, 15))
+    made = pipeline(path, tokenizer, max_corrupt_fraction=0.5)
+    whole = take(made, 8)
+    for done in (1, 5):
+        position = int(whole[done - 1]["position"].max()) + 1
+        assert_equal(take(made, 8 - done, start=position), whole[done:])
+
+
+def test_pairs_stay_together_and_each_comes_once_an_epoch(dataset, tokenizer):
+    made = pipeline(dataset, tokenizer, caption_views=[caption_ops.plain, upper])
+    assert made.steps_per_epoch == 5.0
+    seen, picked = [], set()
+    for batch in take(made, 5):
+        for image, ids in zip(batch["images"], batch["ids"], strict=True):
+            number = int(image[0, 0, 0, 0])
+            plain, second = tokenizer.decode(ids)
+            words = " ".join(f"number {NUMBERS[int(digit)]}" for digit in f"{number:03d}")
+            assert plain in {f"{words} , caption one", f"{words} , caption two"}
+            assert second == f"view two of {plain}"
+            seen.append(number)
+            picked.add(plain.split()[-1])
+    assert sorted(seen) == list(range(20))
+    assert picked == {"one", "two"}
+
+
+@pytest.mark.parametrize(("views", "texts"), [(1, 1), (3, 2)])
+def test_shapes_and_types(views, texts, dataset, tokenizer):
+    made = pipeline(
+        dataset,
+        tokenizer,
+        views=(PLAIN,) * views,
+        caption_views=[caption_ops.plain] * texts,
+        batch_size=6,
+    )
+    (batch,) = take(made, 1)
+    assert {name: (value.shape, value.dtype) for name, value in batch.items()} == {
+        "images": ((6, views, SIZE, SIZE, 3), np.uint8),
+        "ids": ((6, texts, LENGTH), np.int32),
+        "position": ((6,), np.int64),
+    }
+    np.testing.assert_array_equal(batch["position"], range(6))
+    spec = made.batches().element_spec
+    assert spec["images"].shape == [6, views, SIZE, SIZE, 3]
+    assert spec["ids"].shape == [6, texts, LENGTH]
+
+
+def test_view_0_is_masked_and_the_labels_restore_it(plain, masked, tokenizer):
+    assert "mlm_labels" not in plain
+    labels = masked["mlm_labels"]
+    assert labels.shape == (4, LENGTH) and labels.dtype == np.int32
+    assert 4 < (labels != -100).sum() < 40
+    restored = np.where(labels != -100, labels, masked["ids"][:, 0])
+    np.testing.assert_array_equal(restored, plain["ids"][:, 0])
+    assert (masked["ids"][:, 0] == tokenizer.mask_id).any()
+    np.testing.assert_array_equal(masked["ids"][:, 1], plain["ids"][:, 1])
+    np.testing.assert_array_equal(masked["images"], plain["images"])
+
+
+def test_a_separate_masked_view_is_last_and_leaves_view_0(plain, masked, dataset, tokenizer):
+    made = pipeline(
+        dataset, tokenizer, mask_probability=0.5, separate_masked_view=True, **TWO_TEXTS
+    )
+    (apart,) = take(made, 1)
+    assert apart["ids"].shape == (4, 3, LENGTH)
+    np.testing.assert_array_equal(apart["ids"][:, :2], plain["ids"])
+    np.testing.assert_array_equal(apart["ids"][:, 2], masked["ids"][:, 0])
+    np.testing.assert_array_equal(apart["mlm_labels"], masked["mlm_labels"])
+
+
+@pytest.mark.parametrize("defect", ["corrupt", "mute"])
+def test_a_record_that_is_no_pair_is_skipped_counted_and_made_up_for(defect, tmp_path, tokenizer):
+    path = write(tmp_path, 20, **{defect: (5, 11)})
+    made = pipeline(path, tokenizer, max_corrupt_fraction=0.5)
+    batches = take(made, 4)
+    numbers = [int(n) for batch in batches for n in batch["images"][:, 0, 0, 0, 0]]
+    assert len(numbers) == len(set(numbers)) == 16
+    assert not {5, 11} & set(numbers)
+    assert set(made.corrupt.keys) == {"key/5", "key/11"}
+    positions = np.concatenate([batch["position"] for batch in batches])
+    assert (np.diff(positions) > 0).all()
+
+
+def test_too_many_corrupt_records_end_it(tmp_path, tokenizer):
+    path = write(tmp_path, 20, corrupt=(5, 11))
+    made = pipeline(path, tokenizer, max_corrupt_fraction=0.05)
+    with pytest.raises(tf.errors.OpError):
+        take(made, 200)
+    assert isinstance(made.corrupt.error, CorruptDataError)
+    assert "split 'train' of" in str(made.corrupt.error)
+    assert "max_fraction = 0.05" in str(made.corrupt.error)
+
+
+def test_the_share_of_corrupt_records_is_that_of_one_pass(tmp_path, tokenizer):
+    """A training run makes several passes: before the first step, and after each stop."""
+    path = write(tmp_path, 100, corrupt=(50,))
+    made = pipeline(path, tokenizer, batch_size=50, max_corrupt_fraction=0.025)
+    for start in range(0, 400, 100):
+        assert len(take(made, 3, start=start)) == 3
+    assert made.corrupt.error is None
+    assert made.corrupt.keys["key/50"] >= 4
+
+
+def test_refuses_what_cannot_make_a_batch(dataset, tokenizer):
+    with pytest.raises(DatasetError, match="has 20 pairs, fewer than batch_size 21; bind a small"):
+        pipeline(dataset, tokenizer, batch_size=21)
+    with pytest.raises(DatasetError, match="no split 'test'; it has train"):
+        pipeline(dataset, tokenizer, split="test")
+    with pytest.raises(DatasetError, match="'nowhere' is no folder"):
+        pipeline("nowhere", tokenizer)
+    assert len(take(pipeline(dataset, tokenizer, batch_size=20), 2)) == 2
