@@ -106,9 +106,14 @@ def claim(workdir: Path) -> None:
                 f"--workdir or remove the folder. The difference:\n{difference}"
             )
         return
+    partial = path.with_suffix(".partial")
     try:
         workdir.mkdir(parents=True, exist_ok=True)
-        partial = path.with_suffix(".partial")
+        foreign = sorted(found.name for found in workdir.iterdir() if found != partial)
+        if foreign:
+            raise ConfigError(
+                f"{workdir} is no run folder, but holds {foreign[0]}. Choose another --workdir."
+            )
         partial.write_text(text, encoding="utf-8")
         os.replace(partial, path)
     except OSError as error:
