@@ -107,6 +107,8 @@ class Trainer:
             self.method.trainable_variables, self.pipeline.steps_per_epoch
         )
         self.method.compile(optimizer=optimizer)
+        # In float16, Keras has put a loss scale around it, which the checkpoints must know of.
+        self.method.optimizer.build(self.method.trainable_variables)
         checkpoints = Checkpoints(
             self.workdir / "checkpoints", self.method, keep=self.keep_checkpoints
         )
