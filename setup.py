@@ -20,7 +20,7 @@ setup(
     packages=[*find_packages(include=["clipbench_tf", "clipbench_tf.*"]), "clipbench_tf.configs"],
     package_dir={"clipbench_tf.configs": "gin"},
     package_data={
-        "clipbench_tf": ["data/*.gz", "data/*.txt", "data/emoji/*", "data/emoji/*/*"],
+        "clipbench_tf": ["data/*.gz", "data/*.txt", "data/emoji/*", "data/emoji/*/*", "leaderboard/*/*.json"],
         "clipbench_tf.configs": ["*.gin", "*/*.gin"],
     },
     install_requires=[

@@ -88,6 +88,8 @@ def operative() -> str:
 def claim(workdir: Path) -> None:
     """Writes `config.gin` into `workdir`, or checks that the one there is the same.
 
+    Logs of the job that runs this (*.log, *.out, *.err) may lie there before.
+
     Raises:
         ConfigError: if the folder belongs to another configuration (with the difference), holds
             other files, or cannot be written.
@@ -109,7 +111,8 @@ def claim(workdir: Path) -> None:
     partial = path.with_suffix(".partial")
     try:
         workdir.mkdir(parents=True, exist_ok=True)
-        foreign = sorted(found.name for found in workdir.iterdir() if found != partial)
+        known = {partial.suffix, ".log", ".out", ".err"}
+        foreign = sorted(f.name for f in workdir.iterdir() if f.suffix not in known)
         if foreign:
             raise ConfigError(
                 f"{workdir} is no run folder, but holds {foreign[0]}. Choose another --workdir."

@@ -37,7 +37,13 @@ def main(argv: list[str]) -> None:
         config.claim(workdir)
     except ValueError as error:
         sys.exit(f"Error: {error}")
-    trainer.run(config.operative())
+    from clipbench_tf.data.corrupt import CorruptDataError
+    from clipbench_tf.training.checkpoints import CheckpointError
+
+    try:
+        trainer.run(config.operative())
+    except (CheckpointError, CorruptDataError) as error:
+        sys.exit(f"Error: {error}")
 
 
 if __name__ == "__main__":

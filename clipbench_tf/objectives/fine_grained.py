@@ -6,11 +6,11 @@ import keras
 import tensorflow as tf
 
 from clipbench_tf.features import Features, ImageFeatures, TextFeatures, unit
+from clipbench_tf.objectives.blockwise_similarity import both_ways, one_way
 from clipbench_tf.objectives.heads import Linear
 from clipbench_tf.objectives.info_nce import cross_entropy
 from clipbench_tf.objectives.objective import Objective, view
 from clipbench_tf.objectives.token_selection import batch_scores, keep_best, own_pair_scores
-from clipbench_tf.objectives.token_similarity import token_similarity
 from clipbench_tf.training import replicas
 
 SELECTION_SCORES = {"batch": batch_scores, "own_pair": own_pair_scores}
@@ -101,10 +101,12 @@ class FineGrained(Objective):
         images, texts = (tf.cast(x, self.image_mapping.compute_dtype) for x in (images, texts))
         image_keys, text_keys = self._keys(images, patches, texts, words)
         scale = tf.exp(tf.convert_to_tensor(self.logit_scale_dense))
-        return 0.5 * (
-            cross_entropy(scale * token_similarity(images, patches, *text_keys))
-            + cross_entropy(scale * token_similarity(texts, words, *image_keys))
-        )
+        if self._selects() or replicas.count() > 1:
+            of_images = one_way(images, patches, *text_keys)
+            of_texts = one_way(texts, words, *image_keys)
+        else:
+            of_images, of_texts = both_ways(images, patches, texts, words)
+        return 0.5 * (cross_entropy(scale * of_images) + cross_entropy(scale * of_texts))
 
     def image_tokens(self, features: ImageFeatures) -> tf.Tensor:
         """The patches of each picture in the shared space: float32 [B, P, width], unit length."""
@@ -115,11 +117,14 @@ class FineGrained(Objective):
         mask = tf.ones_like(features.mask) if self.count_padding else features.mask
         return unit(self.text_mapping(features.tokens)), mask
 
+    def _selects(self) -> bool:
+        return self.selection < 1 or self.selection_count is not None
+
     def _keys(
         self, images: tf.Tensor, patches: tf.Tensor, texts: tf.Tensor, words: tf.Tensor
     ) -> tuple[tuple[tf.Tensor, tf.Tensor], tuple[tf.Tensor, tf.Tensor]]:
         """Tokens that answer, and their mask, of the pictures and the texts of all replicas."""
-        if self.selection < 1 or self.selection_count is not None:
+        if self._selects():
             of_patches, of_words = self.selection_score(images, texts, words)
             share, count = self.selection, self.selection_count
             images, patches = keep_best(images, patches, of_patches, share, count)

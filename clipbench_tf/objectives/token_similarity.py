@@ -22,19 +22,23 @@ def token_similarity(
         float32 [N, M].
     """
     n, m, width = tf.shape(queries)[1], tf.shape(keys)[1], queries.shape[-1]
-    keys = tf.cast(_with_repeats(keys, key_mask), queries.dtype)
+    keys = tf.cast(with_repeats(keys, key_mask), queries.dtype)
     # Token by token, then item by item: the maximum below then runs along whole rows.
     by_token = tf.reshape(tf.transpose(keys, [1, 0, 2]), [-1, width])
     cosines = tf.matmul(tf.reshape(queries, [-1, width]), by_token, transpose_b=True)
     best = tf.reduce_max(tf.reshape(cosines, [-1, m, tf.shape(keys)[0]]), axis=1)
     best = tf.cast(tf.reshape(best, [-1, n, tf.shape(keys)[0]]), tf.float32)
     best = tf.where(tf.reduce_any(key_mask, axis=-1), best, 0.0)
-    counted = tf.cast(query_mask, tf.float32)
-    shares = tf.math.divide_no_nan(counted, tf.reduce_sum(counted, axis=1, keepdims=True))
-    return tf.einsum("nqm,nq->nm", best, shares)
+    return tf.einsum("nqm,nq->nm", best, shares(query_mask))
 
 
-def _with_repeats(tokens: tf.Tensor, mask: tf.Tensor) -> tf.Tensor:
+def shares(mask: tf.Tensor) -> tf.Tensor:
+    """float32 [N, n]: what each token counts in its item's mean; 0 for those that do not."""
+    counted = tf.cast(mask, tf.float32)
+    return tf.math.divide_no_nan(counted, tf.reduce_sum(counted, axis=1, keepdims=True))
+
+
+def with_repeats(tokens: tf.Tensor, mask: tf.Tensor) -> tf.Tensor:
     """`tokens` [M, m, D] with the item's first valid one in place of those that do not count.
 
     A maximum does not notice repeats, and this is far cheaper than to mask all cosines.

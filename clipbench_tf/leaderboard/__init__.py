@@ -1,0 +1,1 @@
+"""Committed records of evaluations, and the tables made from them."""

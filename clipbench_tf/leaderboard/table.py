@@ -1,0 +1,53 @@
+"""Records of evaluations -> a Markdown table. No number of it is typed by hand."""
+
+import json
+from collections.abc import Iterable
+from pathlib import Path
+
+RECORDS = Path(__file__).parent  # one folder of records for each data set
+
+
+class RecordError(ValueError):
+    """A file that is no record of an evaluation; the message names it and the remedy."""
+
+
+def read(path: Path) -> dict:
+    """The record in `path`, a `record.json` of `train.py` or `evaluate.py`.
+
+    Raises:
+        RecordError: if it cannot be read, or lacks what a table shows.
+    """
+    try:
+        record = json.loads(path.read_text(encoding="utf-8"))
+        row(record)
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise RecordError(
+            f"{path} is no record of a training run ({error!r}); give the record.json of one."
+        ) from error
+    return record
+
+
+def markdown(records: Iterable[dict]) -> str:
+    """One row for each of `records`, all scored on the same splits, best first."""
+    ordered = sorted(records, key=lambda record: -record["results"][0]["top1"])
+    splits = [result["split"] for result in ordered[0]["results"]]
+    for record in ordered:
+        if [result["split"] for result in record["results"]] != splits:
+            raise RecordError(
+                f"The record of {record['method']} has other splits than {splits}; make tables "
+                f"of records that were scored alike."
+            )
+    columns = [f"{split} top-{k}" for split in splits for k in (1, 5)]
+    head = ["method", *columns, "steps", "minutes"]
+    lines = [head, ["---"] * len(head), *(row(record) for record in ordered)]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def row(record: dict) -> list[str]:
+    """The cells of one record: accuracies with 95% intervals in percent, steps, minutes."""
+    cells = [record["method"]]
+    for result in record["results"]:
+        for k in (1, 5):
+            low, high = (100 * bound for bound in result[f"top{k}_interval"])
+            cells.append(f"{100 * result[f'top{k}']:.1f} ({low:.1f} to {high:.1f})")
+    return [*cells, str(record["steps"]), f"{record['wall_time_seconds'] / 60:.1f}"]

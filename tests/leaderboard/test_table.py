@@ -1,0 +1,53 @@
+"""Tables say what the records say."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from clipbench_tf.leaderboard import table
+
+ROOT = Path(__file__).parents[2]
+COMMITTED = sorted((table.RECORDS / "emoji").glob("*.json"))
+
+
+def record(method: str, top1: float, splits=("test",)) -> dict:
+    result = {"top1": top1, "top1_interval": [0.1, 0.3], "top5": 0.5, "top5_interval": [0.4, 0.6]}
+    results = [{"split": split, **result} for split in splits]
+    return {"method": method, "results": results, "steps": 12, "wall_time_seconds": 90.0}
+
+
+def test_rows_are_sorted_and_rounded():
+    lines = table.markdown([record("clip", 0.1234), record("slip", 0.2)]).splitlines()
+    assert lines[0] == "| method | test top-1 | test top-5 | steps | minutes |"
+    assert lines[2] == "| slip | 20.0 (10.0 to 30.0) | 50.0 (40.0 to 60.0) | 12 | 1.5 |"
+    assert lines[3] == "| clip | 12.3 (10.0 to 30.0) | 50.0 (40.0 to 60.0) | 12 | 1.5 |"
+
+
+def test_records_of_other_splits_are_refused():
+    with pytest.raises(table.RecordError, match="slip has other splits"):
+        table.markdown([record("clip", 0.3), record("slip", 0.2, ("validation",))])
+
+
+@pytest.mark.parametrize("content", [None, "{", "[]", '{"method": "clip", "results": [{}]}'])
+def test_what_is_no_record_is_named(content, tmp_path):
+    path = tmp_path / "record.json"
+    if content is not None:
+        path.write_text(content)
+    with pytest.raises(table.RecordError, match=r"record.json is no record"):
+        table.read(path)
+
+
+def test_the_readme_shows_the_committed_records():
+    assert {path.stem for path in COMMITTED} >= {"clip", "slip", "filip", "declip", "defilip"}
+    assert table.markdown(map(table.read, COMMITTED)) in (ROOT / "README.md").read_text()
+
+
+@pytest.mark.parametrize("path", COMMITTED, ids=lambda path: path.stem)
+def test_a_committed_record_is_complete_and_of_a_clean_checkout(path):
+    content = json.loads(path.read_text())
+    assert path.stem == content["method"]
+    assert [r["split"] for r in content["results"]] == ["test", "zero_shot"]
+    assert [r["scored"] for r in content["results"]] == [1710, 695]
+    assert len(content["git_commit"]) == 40
+    assert {"seed", "parameters", "hardware", "packages"} <= set(content)
