@@ -13,7 +13,7 @@ class Batch(TypedDict, total=False):
     """One batch as the pipeline yields it."""
 
     images: tf.Tensor  # uint8 [B, V, H, W, 3]
-    ids: tf.Tensor  # int32 [B, T, L], padded with 0; view 0 is the (masked) caption
+    ids: tf.Tensor  # int32 [B, T, L], padded with 0 to the longest; view 0 is the (masked) caption
     mlm_labels: tf.Tensor  # int32 [B, L]: the id to restore in view 0, -100 elsewhere
     position: tf.Tensor  # int64 [B]: where in the endless stream of records each pair stood
 

@@ -8,6 +8,7 @@ from clipbench_tf.data import masking, sources
 from clipbench_tf.data.corrupt import CorruptTally, skip_corrupt
 from clipbench_tf.data.image_views import ImageViews
 from clipbench_tf.data.tokenizer import Tokenizer
+from clipbench_tf.data.trimming import longest
 from clipbench_tf.features import Batch
 
 CaptionOp = Callable[[tf.Tensor, tf.Tensor], tf.Tensor]  # captions [B], seeds [B, 2] -> [B]
@@ -30,6 +31,8 @@ class Pipeline:
         separate_masked_view: give masked language modelling a last text view of its own. By
             default, as in the released code, view 0 is masked for every objective, which saves
             a text pass.
+        trim_captions: cut ids and labels behind the longest caption of a batch, in steps of 8
+            positions. It changes no result, unless an objective counts padding.
         seed: of data order, views and masks.
         shuffle_buffer: records held in memory to be mixed.
         max_corrupt_fraction: of records that may be skipped before the run ends with an error.
@@ -49,6 +52,7 @@ class Pipeline:
         split: str = "train",
         mask_probability: float = 0.0,
         separate_masked_view: bool = False,
+        trim_captions: bool = True,
         seed: int = 0,
         shuffle_buffer: int = 16384,
         max_corrupt_fraction: float = 0.01,
@@ -63,7 +67,7 @@ class Pipeline:
         self.tokenizer, self.batch_size, self.seed = tokenizer, batch_size, seed
         self.image_views, self.caption_views = image_views, list(caption_views)
         self.mask_probability = mask_probability
-        self.separate_masked_view = separate_masked_view
+        self.separate_masked_view, self.trim_captions = separate_masked_view, trim_captions
         self.shuffle_buffer = shuffle_buffer
         self.corrupt = CorruptTally(
             f"split {split!r} of {self.dataset.name}", max_fraction=max_corrupt_fraction
@@ -122,12 +126,10 @@ class Pipeline:
         images = self.image_views.color(examples["crops"], examples["seed"])
         captions, seeds = examples["caption"], examples["seed"]
         texts = [op(captions, seeds) for op in self.caption_views]
-        ids = tf.unstack(
-            tf.reshape(
-                self.tokenizer(tf.concat(texts, axis=0)),
-                [len(texts), self.batch_size, self.tokenizer.context_length],
-            )
-        )
+        ids = self.tokenizer(tf.concat(texts, axis=0))
+        if self.trim_captions:
+            ids = ids[:, : longest(ids, multiple=8)]
+        ids = tf.unstack(tf.reshape(ids, [len(texts), self.batch_size, -1]), num=len(texts))
         batch: Batch = {"images": images, "position": examples["position"]}
         if self.mask_probability > 0:
             masked, batch["mlm_labels"] = masking.mask_tokens(

@@ -3,7 +3,7 @@
 import tensorflow as tf
 
 from clipbench_tf.data.tokenizer import Tokenizer
-from clipbench_tf.data.vocabulary import END_ID
+from clipbench_tf.data.trimming import longest
 from clipbench_tf.evaluation import pictures
 from clipbench_tf.evaluation.encoders import Representation
 from clipbench_tf.evaluation.scorers import Scorer
@@ -54,9 +54,7 @@ class MethodEncoders:
         """String [B] -> features, L being the length of the longest of these texts."""
         ids = self.tokenizer(texts)
         if not self.scorer.whole_texts:
-            # What follows the end token changes no result of a causal tower, only its cost.
-            ends = tf.where(tf.equal(ids, END_ID))[:, 1]
-            ids = ids[:, : tf.reduce_max(tf.concat([ends, [0]], axis=0)) + 1]
+            ids = ids[:, : longest(ids)]
         return self.method.text_encoder(ids, training=False)
 
     def _represent_images(self, encoded: tf.Tensor) -> tuple[Representation, tf.Tensor]:

@@ -38,7 +38,8 @@ class FineGrained(Objective):
         selection: share of an item's own tokens that answer, rounded up; 1 turns it off.
         selection_count: number of tokens that answer, instead of a share.
         selection_score: "batch" (section 3.3) or "own_pair".
-        count_padding: whether start, end and padding count as words.
+        count_padding: whether start, end and padding count as words (the pipeline must not trim
+            captions then).
 
     Raises:
         ValueError: for a selection or a temperature out of range, or an unknown score.

@@ -265,3 +265,17 @@ def test_refuses_what_cannot_make_a_batch(dataset, tokenizer):
     with pytest.raises(DatasetError, match="'nowhere' is no folder"):
         pipeline("nowhere", tokenizer)
     assert len(take(pipeline(dataset, tokenizer, batch_size=20), 2)) == 2
+
+
+def test_captions_are_cut_behind_the_longest_of_the_batch(dataset):
+    long = Tokenizer(context_length=40)
+    options = {"mask_probability": 0.3, **TWO_TEXTS}
+    (short,) = take(pipeline(dataset, long, **options), 1)
+    (whole,) = take(pipeline(dataset, long, trim_captions=False, **options), 1)
+    length = short["ids"].shape[-1]
+    assert whole["ids"].shape == (4, 2, 40)
+    assert length % 8 == 0 and length < 40
+    assert not whole["ids"][..., length:].any()
+    assert (whole["mlm_labels"][:, length:] == -100).all()
+    for name in ("ids", "mlm_labels"):
+        np.testing.assert_array_equal(short[name], whole[name][..., :length])

@@ -1,0 +1,21 @@
+"""Padding that no caption of a batch needs is not computed."""
+
+import tensorflow as tf
+
+from clipbench_tf.data.vocabulary import END_ID
+
+
+def longest(ids: tf.Tensor, multiple: int = 1) -> tf.Tensor:
+    """int32 scalar: the length up to which some row of `ids` [..., L] is no padding.
+
+    The text tower is causal and pooled at the end token, so that what lies behind changes no
+    result (only a FILIP that counts padding sees it), and half of its work is saved on captions
+    of natural length.
+
+    Args:
+        ids: int32 [..., L], start, pieces, end, padding.
+        multiple: of which the result is one, if L allows: a few lengths compile better than all.
+    """
+    ends = tf.where(ids == END_ID)[:, -1]
+    length = tf.cast(tf.reduce_max(tf.concat([ends, [0]], axis=0)), tf.int32) + 1
+    return tf.minimum(-(-length // multiple) * multiple, tf.shape(ids)[-1])
