@@ -11,7 +11,7 @@ import tensorflow as tf
 
 from clipbench_tf.features import Batch, Features, ImageFeatures, TextFeatures
 from clipbench_tf.objectives.objective import Objective
-from clipbench_tf.training import replicas
+from clipbench_tf.training import grad_cache, replicas
 
 
 class Method(keras.Model):
@@ -26,6 +26,8 @@ class Method(keras.Model):
         temperature: start of the learnable temperature (paper section 4.1: 0.07).
         temperature_range: bounds kept after each step, CLIP's [1/100, 1]. Deviates: the
             released code forces log(1 / temperature) into [3, 6]; bind (0.002479, 0.049787).
+        chunks: parts that a replica's batch is encoded in, one after the other, where it does not
+            fit at once; the gradient stays that of the whole batch (see `grad_cache.py`).
     """
 
     def __init__(
@@ -36,6 +38,7 @@ class Method(keras.Model):
         objectives: Sequence[Objective],
         temperature: float = 0.07,
         temperature_range: tuple[float, float] = (0.01, 1.0),
+        chunks: int = 1,
         name: str = "method",
     ) -> None:
         super().__init__(name=name)
@@ -47,6 +50,14 @@ class Method(keras.Model):
             raise ValueError(
                 f"temperature {temperature} is outside temperature_range {temperature_range}."
             )
+        if chunks < 1:
+            raise ValueError(f"chunks is {chunks}; it must be at least 1.")
+        if chunks > 1 and has_batch_norm(image_encoder):
+            raise ValueError(
+                f"chunks is {chunks}, but the batch norms of {type(image_encoder).__name__} must "
+                f"see the whole batch; bind chunks = 1 or another tower."
+            )
+        self.chunks = chunks
         self.image_encoder, self.text_encoder = image_encoder, text_encoder
         self.objectives = list(objectives)
         self._start = math.log(1 / temperature)
@@ -67,12 +78,17 @@ class Method(keras.Model):
             objective(features)
 
     def call(self, batch: Batch, training: bool = False) -> Features:
-        return Features(
+        return self.features(
             self.encode_images(batch["images"], training),
             self.encode_texts(batch["ids"], training),
-            self.scale(),
-            batch.get("mlm_labels"),
+            batch,
         )
+
+    def features(
+        self, images: tuple[ImageFeatures, ...], texts: tuple[TextFeatures, ...], batch: Batch
+    ) -> Features:
+        """What the objectives read of `batch` and its encoded views."""
+        return Features(images, texts, self.scale(), batch.get("mlm_labels"))
 
     def encode_images(self, images: tf.Tensor, training: bool = False) -> tuple[ImageFeatures, ...]:
         """uint8 [B, V, H, W, 3] -> one `ImageFeatures` a view, in one pass of the tower."""
@@ -86,17 +102,38 @@ class Method(keras.Model):
         """1 / temperature, within its range."""
         return tf.exp(tf.convert_to_tensor(self.logit_scale))
 
+    def gradients(
+        self, batch: Batch, variables: Sequence[tf.Variable]
+    ) -> tuple[dict[str, tf.Tensor], list[tf.Tensor | None]]:
+        """The scalars of a step and the gradient of its loss, of the whole batch in any case."""
+        if self.chunks > 1:
+            return grad_cache.gradients(
+                lambda part: (
+                    self.encode_images(part["images"], training=True),
+                    self.encode_texts(part["ids"], training=True),
+                ),
+                lambda views: self.losses(self.features(*views, batch)),
+                batch,
+                variables,
+                self.chunks,
+            )
+        with tf.GradientTape() as tape:
+            scalars, loss = self.losses(self.call(batch, training=True))
+        return scalars, tape.gradient(loss, variables)
+
+    def losses(self, features: Features) -> tuple[dict[str, tf.Tensor], tf.Tensor]:
+        """The scalars of a training step, by name, and the one to differentiate."""
+        losses = {o.name: o(features, training=True) for o in self.objectives}
+        total = tf.add_n([o.weight * losses[o.name] for o in self.objectives])
+        scalars = {"loss": total, **{f"loss/{name}": loss for name, loss in losses.items()}}
+        # Gradients are summed over replicas: this makes them the global batch's mean.
+        return scalars, self.optimizer.scale_loss(total / replicas.count())
+
     def train_step(self, batch: Batch) -> dict[str, tf.Tensor]:
         """One step on this replica's batch; returns the scalars to log."""
-        with tf.GradientTape() as tape:
-            features = self.call(batch, training=True)
-            losses = {o.name: o(features, training=True) for o in self.objectives}
-            total = tf.add_n([o.weight * losses[o.name] for o in self.objectives])
-            # Gradients are summed over replicas: this makes them the global batch's mean.
-            objective = self.optimizer.scale_loss(total / replicas.count())
         variables = self.trainable_variables
-        gradients = tape.gradient(objective, [v.value for v in variables])
-        temperature = 1 / features.scale
+        scalars, gradients = self.gradients(batch, [v.value for v in variables])
+        temperature = 1 / self.scale()
         # A method may leave a variable out: FILIP, for one, does not use the projections. Dense,
         # because a word of several captions has a sparse gradient in parts, and both the norm
         # and Keras's Adam would square the parts, not their sum.
@@ -109,12 +146,7 @@ class Method(keras.Model):
         self.optimizer.apply_gradients(used)
         self.logit_scale.assign(tf.clip_by_value(self.logit_scale.value, *self._bounds))
         self.position.assign(tf.reduce_max(replicas.gather(batch["position"])) + 1)
-        return {
-            "loss": total,
-            **{f"loss/{name}": loss for name, loss in losses.items()},
-            "temperature": temperature,
-            "gradient_norm": norm,
-        }
+        return {**scalars, "temperature": temperature, "gradient_norm": norm}
 
     def make_train_function(self, force: bool = False) -> None:
         """Keras's hook for the compiled step."""
@@ -122,6 +154,11 @@ class Method(keras.Model):
             self.train_function = replicas.distributed(
                 self.train_step, tf.distribute.get_strategy()
             )
+
+
+def has_batch_norm(layer: keras.layers.Layer) -> bool:
+    """Whether `layer` or a layer in it normalises over the batch."""
+    return any(isinstance(x, keras.layers.BatchNormalization) for x in layer._flatten_layers())
 
 
 def _by_view(encode, views: tf.Tensor) -> tuple:

@@ -17,6 +17,8 @@ class TextTransformer(keras.layers.Layer):
 
     Deviates: the paper's released code gives the projection a bias; CLIP's has none
     (`projection_bias`).
+
+    `recompute` trades time for memory (see `Transformer`).
     """
 
     def __init__(
@@ -29,6 +31,7 @@ class TextTransformer(keras.layers.Layer):
         heads: int = 8,
         embed_dim: int = 512,
         projection_bias: bool = False,
+        recompute: bool = False,
         name: str = "text",
     ) -> None:
         super().__init__(name=name)
@@ -36,7 +39,9 @@ class TextTransformer(keras.layers.Layer):
         self.token_embedding = keras.layers.Embedding(
             vocabulary_size, width, embeddings_initializer=normal(0.02), name="token_embedding"
         )
-        self.transformer = Transformer(width=width, heads=heads, depth=depth, causal=True)
+        self.transformer = Transformer(
+            width=width, heads=heads, depth=depth, causal=True, recompute=recompute
+        )
         self.ln_final = layer_norm("ln_final")
         self.proj = keras.layers.Dense(
             embed_dim, use_bias=projection_bias, kernel_initializer=normal(width**-0.5), name="proj"

@@ -83,12 +83,24 @@ class Block(keras.layers.Layer):
 
 
 class Transformer(keras.layers.Layer):
-    """`depth` blocks in a row. Call shape: [B, L, D] -> [B, L, D]."""
+    """`depth` blocks in a row. Call shape: [B, L, D] -> [B, L, D].
+
+    With `recompute`, training keeps only the input of each block and computes the rest again for
+    the gradient (Chen et al. 2016): the same numbers in less memory and a third more time.
+    """
 
     def __init__(
-        self, *, width: int, heads: int, depth: int, causal: bool, name: str = "transformer"
+        self,
+        *,
+        width: int,
+        heads: int,
+        depth: int,
+        causal: bool,
+        recompute: bool = False,
+        name: str = "transformer",
     ) -> None:
         super().__init__(name=name)
+        self.recompute = recompute
         self.blocks = [
             Block(width=width, heads=heads, depth=depth, causal=causal, name=f"block_{i}")
             for i in range(depth)
@@ -96,5 +108,5 @@ class Transformer(keras.layers.Layer):
 
     def call(self, x: tf.Tensor) -> tf.Tensor:
         for block in self.blocks:
-            x = block(x)
+            x = tf.recompute_grad(block)(x) if self.recompute else block(x)
         return x

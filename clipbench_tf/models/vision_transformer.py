@@ -18,6 +18,8 @@ class VisionTransformer(keras.layers.Layer):
     Deviates: the paper's released code leaves the patch embedding frozen at its random start;
     here it is trained.
 
+    `recompute` trades time for memory (see `Transformer`).
+
     Raises:
         ValueError: if `image_size` is not a multiple of `patch_size`, or `width` of `heads`.
     """
@@ -31,6 +33,7 @@ class VisionTransformer(keras.layers.Layer):
         depth: int = 12,
         heads: int = 12,
         embed_dim: int = 512,
+        recompute: bool = False,
         name: str = "visual",
     ) -> None:
         super().__init__(name=name)
@@ -50,7 +53,9 @@ class VisionTransformer(keras.layers.Layer):
             name="conv1",
         )
         self.ln_pre, self.ln_post = layer_norm("ln_pre"), layer_norm("ln_post")
-        self.transformer = Transformer(width=width, heads=heads, depth=depth, causal=False)
+        self.transformer = Transformer(
+            width=width, heads=heads, depth=depth, causal=False, recompute=recompute
+        )
         self.proj = keras.layers.Dense(
             embed_dim, use_bias=False, kernel_initializer=normal(width**-0.5), name="proj"
         )
