@@ -1,0 +1,1 @@
+"""Speed and memory, ours and the peers', measured in the same run (scripts/benchmark.py)."""

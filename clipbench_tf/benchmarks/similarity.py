@@ -1,0 +1,73 @@
+"""FILIP's token-wise similarity (equation 4), forward and backward.
+
+Every picture has 49 patches, every text 77 words, of width 256; all words count, so that both
+sides compute the same numbers, which is checked first. The figures are milliseconds for the
+similarities of B pictures and B texts in both directions and the gradients of both.
+
+- "both ways": ours is `blockwise_similarity.both_ways` in a tf.function.
+- "25% selected": ours selects a quarter of the tokens as `FineGrained` does and compares with these
+  alone (`one_way`, twice); the peer stays the unselected form, so no equality is checked.
+- "gathered": 128 pictures meet the selected words of the texts of many replicas (`one_way`), ours
+  alone: the naive form would hold 128 x 4,096 x 49 x 20 cosines, 2 GB in float32 before its first
+  maximum.
+
+The peer is the naive form in PyTorch: an einsum to [B, B', n1, n2], the maxima over either token
+axis, their means, and autograd. "naive_tensorflow" is the same in TensorFlow, in a tf.function.
+
+`peak_extra_mb` is what a process holds at most (RSS) above what it held with libraries loaded,
+warmed up at B = 2, and inputs in memory; tracing and compilation count.
+
+What was tried
+--------------
+To be filled from measurements.
+"""
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from clipbench_tf.benchmarks.comparison import OURS, PEER, compare
+from clipbench_tf.benchmarks.contender import Side
+from clipbench_tf.benchmarks.measure import Unit
+
+_OURS = "clipbench_tf.benchmarks.ours.similarity"
+_PEER = "clipbench_tf.benchmarks.peers.similarity"
+_PICTURES = 128  # of this replica, in the gathered case
+_TOLERANCE = {"float32": 1e-3, "bfloat16": 5e-2}
+_MILLISECONDS = Unit("ms")
+
+
+def cases(
+    batch: Sequence[int] = (64, 128, 256),
+    precision: Sequence[str] = ("float32", "bfloat16"),
+    gathered: int = 4096,
+    repetitions: int = 5,
+) -> Iterator[dict]:
+    """A record for each precision, size, and form."""
+    for kind in precision:
+        for size in batch:
+            arguments: dict[str, Any] = {"batch": size, "precision": kind}
+            naive = {
+                PEER: Side(f"{_PEER}:naive", arguments),
+                "naive_tensorflow": Side(f"{_OURS}:naive", arguments),
+            }
+            yield compare(
+                f"both ways, B={size}, {kind}",
+                _MILLISECONDS,
+                {OURS: Side(f"{_OURS}:whole", arguments), **naive},
+                repetitions=repetitions,
+                tolerance=_TOLERANCE[kind],
+            )
+            yield compare(
+                f"25% selected, B={size}, {kind}",
+                _MILLISECONDS,
+                {OURS: Side(f"{_OURS}:selected", arguments), PEER: naive[PEER]},
+                repetitions=repetitions,
+            )
+        if gathered:
+            arguments = {"batch": _PICTURES, "texts": gathered, "precision": kind}
+            yield compare(
+                f"gathered, B={_PICTURES}, B'={gathered}, {kind}",
+                _MILLISECONDS,
+                {OURS: Side(f"{_OURS}:gathered", arguments)},
+                repetitions=repetitions,
+            )
