@@ -1,0 +1,35 @@
+"""The image part of the pipeline."""
+
+import itertools
+
+import tensorflow as tf
+
+from clipbench_tf.benchmarks.job import Job
+from clipbench_tf.benchmarks.pictures import jpegs
+from clipbench_tf.data.image_views import ImageViews, View
+
+_BATCH, _SIZE, _DIFFERENT = 32, 224, 64
+
+
+def views(pictures: int) -> Job:
+    """Two views of each of `pictures` pictures, in batches."""
+    draw = ImageViews(size=_SIZE, views=(View(), View()))
+    encoded = list(itertools.islice(itertools.cycle(jpegs(_DIFFERENT)), pictures))
+    seeds = tf.stack([tf.range(pictures), tf.zeros([pictures], tf.int32)], axis=1)
+
+    def crop(picture: tf.Tensor, seed: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        return draw.crop(picture, seed), seed
+
+    data = (
+        tf.data.Dataset.from_tensor_slices((encoded, seeds))
+        .map(crop, num_parallel_calls=tf.data.AUTOTUNE)
+        .batch(_BATCH)
+        .map(draw.color, num_parallel_calls=tf.data.AUTOTUNE)
+        .prefetch(4)
+    )
+
+    def run() -> None:
+        for _ in data:
+            pass
+
+    return Job(run)

@@ -1,0 +1,47 @@
+"""The classifier of a method in memory, and classification with it."""
+
+import numpy as np
+import tensorflow as tf
+
+from clipbench_tf.benchmarks.captions import class_names, templates
+from clipbench_tf.benchmarks.job import Job
+from clipbench_tf.benchmarks.ours.methods import from_gin
+from clipbench_tf.data.tokenizer import Tokenizer
+from clipbench_tf.evaluation.method_encoders import MethodEncoders
+from clipbench_tf.evaluation.scorers import cosine
+from clipbench_tf.evaluation.zero_shot import Classifier
+
+_BATCH = 64
+
+
+def classifier(classes: int) -> Job:
+    """All prompts of the first `classes` classes."""
+    encoders = _encoders()
+    names, prompts = class_names()[:classes], templates()
+    return Job(lambda: Classifier(encoders, names, prompts).parts[-1]["embedding"].numpy())
+
+
+def classification(images: int, classes: int) -> Job:
+    """Decoded pictures, to scores of all classes."""
+    encoders = _encoders()
+    random = np.random.default_rng(0)
+    size = encoders.image_size
+    pixels = random.integers(0, 256, (images, size, size, 3), np.uint8)
+    batches = [tf.constant(pixels[i : i + _BATCH]) for i in range(0, images, _BATCH)]
+    width = encoders.method.image_encoder.embed_dim
+    names = {"embedding": tf.math.l2_normalize(tf.random.normal([classes, width]), axis=-1)}
+
+    @tf.function(input_signature=[tf.TensorSpec([None, size, size, 3], tf.uint8)])
+    def scores(batch: tf.Tensor) -> tf.Tensor:
+        return encoders.scorer.score(encoders.scorer.images(encoders.images(batch)), names)
+
+    return Job(lambda: [scores(batch).numpy() for batch in batches])
+
+
+def _encoders() -> MethodEncoders:
+    parts = from_gin("clip", "bfloat16", _BATCH)
+    method, size = parts.method, parts.pipeline.image_views.size
+    tokenizer = Tokenizer()
+    images = tf.zeros([1, 1, size, size, 3], tf.uint8)
+    method.build({"images": images, "ids": tokenizer(tf.constant(["a"]))[:, tf.newaxis]})
+    return MethodEncoders(method, tokenizer=tokenizer, scorer=cosine(method), image_size=size)

@@ -1,0 +1,46 @@
+"""PIL views through PyTorch's DataLoader."""
+
+import io
+import os
+import random
+
+import torch
+from PIL import Image
+
+from clipbench_tf.benchmarks.job import Job
+from clipbench_tf.benchmarks.peers.pil_views import strong_view
+from clipbench_tf.benchmarks.pictures import jpegs
+
+_BATCH, _DIFFERENT = 32, 64
+
+
+class _Pictures(torch.utils.data.Dataset):
+    """Both views of picture i."""
+
+    def __init__(self, count: int) -> None:
+        self.count, self.encoded = count, jpegs(_DIFFERENT)
+
+    def __len__(self) -> int:
+        return self.count
+
+    def __getitem__(self, index: int) -> tuple[torch.Tensor, torch.Tensor]:
+        pick = random.Random(index)
+        encoded = self.encoded[index % len(self.encoded)]
+        picture = Image.open(io.BytesIO(encoded)).convert("RGB")
+        return strong_view(picture, pick), strong_view(picture, pick)
+
+
+def views(pictures: int) -> Job:
+    """Two views of each of `pictures` pictures, in batches."""
+    cores = len(os.sched_getaffinity(0))
+    torch.set_num_threads(1)
+    workers = cores if cores > 1 else 0
+    loader = torch.utils.data.DataLoader(
+        _Pictures(pictures), _BATCH, num_workers=workers, persistent_workers=workers > 0
+    )
+
+    def run() -> None:
+        for _ in loader:
+            pass
+
+    return Job(run)

@@ -1,0 +1,50 @@
+"""The classifier and classification with transformers' CLIP."""
+
+import torch
+
+from clipbench_tf.benchmarks.captions import class_names, templates
+from clipbench_tf.benchmarks.job import Job
+from clipbench_tf.benchmarks.peers import clip
+from clipbench_tf.benchmarks.peers.tokenizer import PythonTokenizer
+from clipbench_tf.data.vocabulary import END_ID, PAD_ID
+
+_BATCH, _PRECISION = 64, "bfloat16"
+
+
+def classifier(classes: int) -> Job:
+    """All prompts of the first `classes` classes, a class at a time."""
+    model, tokenizer = clip.model().eval(), PythonTokenizer()
+    batches = []
+    for name in class_names()[:classes]:
+        rows = tokenizer([template.replace("{}", name) for template in templates()])
+        ids = torch.from_numpy(rows).long()
+        ids[ids == PAD_ID] = END_ID  # what its tokenizer pads with
+        batches.append(ids)
+
+    @torch.inference_mode()
+    def run() -> None:
+        for ids in batches:
+            with clip.precise(_PRECISION):
+                pooled = model.text_model(input_ids=ids).pooler_output
+                embeddings = model.text_projection(pooled)
+            embeddings = torch.nn.functional.normalize(embeddings.float(), dim=-1)
+            torch.nn.functional.normalize(embeddings.mean(dim=0), dim=-1)
+
+    return Job(run)
+
+
+def classification(images: int, classes: int) -> Job:
+    """Normalised pictures, to scores of all classes."""
+    model = clip.model().eval()
+    batches = clip.pixels(images).split(_BATCH)
+    names = torch.nn.functional.normalize(torch.randn(classes, model.config.projection_dim), dim=-1)
+
+    @torch.inference_mode()
+    def run() -> None:
+        for pixels in batches:
+            with clip.precise(_PRECISION):
+                pooled = model.vision_model(pixel_values=pixels).pooler_output
+                embeddings = model.visual_projection(pooled)
+            torch.nn.functional.normalize(embeddings.float(), dim=-1) @ names.T
+
+    return Job(run)

@@ -1,0 +1,69 @@
+"""The training step of CLIP ViT-B/32 with 12 text layers: forward, backward, AdamW.
+
+Ours is the method that the gin files describe (methods/clip, models/vit_b32, recipes/paper), its
+`train_step` compiled as `Model.fit` does it, on batches in memory. A repetition is four batches.
+
+- "natural": captions have 17 ids on average (lognormal, 5 to 77). Ours trims each batch behind its
+  longest caption, as `Pipeline` does.
+- "77 ids": captions fill the context, and nothing is trimmed.
+
+The peer is `transformers.CLIPModel` on PyTorch at the same sizes, with sdpa attention, bf16
+autocast (or float32), fused AdamW and the clamp of the logit scale. It gets all 77 positions, as
+its processor pads them, and pictures that are normalised already, whereas ours are bytes.
+
+`--methods` times all five methods on natural captions instead, ours alone.
+
+What was tried
+--------------
+To be filled from measurements.
+"""
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from clipbench_tf.benchmarks.comparison import OURS, PEER, compare
+from clipbench_tf.benchmarks.contender import Side
+from clipbench_tf.benchmarks.measure import Unit
+
+METHODS = ("clip", "slip", "filip", "declip", "defilip")
+_OURS = "clipbench_tf.benchmarks.ours.training_step:step"
+_PEER = "clipbench_tf.benchmarks.peers.training_step:step"
+_BATCHES = 4  # in a repetition: their longest captions differ
+
+
+def cases(
+    batch: Sequence[int] | None = None,
+    precision: Sequence[str] = ("float32", "bfloat16"),
+    methods: bool = False,
+    repetitions: int = 5,
+) -> Iterator[dict]:
+    """A record for each precision, size and length of captions; or for each method.
+
+    Args:
+        batch: pairs; by default 32, for all methods 16.
+    """
+    for kind in precision:
+        for size in batch or ([16] if methods else [32]):
+            for name in METHODS if methods else METHODS[:1]:
+                for natural in (True,) if methods else (True, False):
+                    yield _case(name, size, kind, natural, not methods, repetitions)
+
+
+def _case(
+    method: str, size: int, precision: str, natural: bool, peer: bool, repetitions: int
+) -> dict:
+    arguments: dict[str, Any] = {
+        "batch": size,
+        "batches": _BATCHES,
+        "precision": precision,
+        "natural": natural,
+    }
+    sides = {OURS: Side(_OURS, {"method": method, **arguments})}
+    if peer:
+        sides[PEER] = Side(_PEER, arguments)
+    return compare(
+        f"{method}, B={size}, {'natural' if natural else '77 ids'}, {precision}",
+        Unit("pairs/s", size * _BATCHES),
+        sides,
+        repetitions=repetitions,
+    )

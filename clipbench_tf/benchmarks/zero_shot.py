@@ -1,0 +1,57 @@
+"""Zero-shot classification with CLIP ViT-B/32: 1,000 class names in 80 prompts each.
+
+- "classifier": prompts encoded to class vectors, 12 text layers of width 512. Ours is `Classifier`
+  on `MethodEncoders`, tokenizing included; it runs at the longest prompt of a chunk.
+- "classification": pictures of 224 pixels, decoded before, encoded and scored against the 1,000
+  classes in batches of 64. Ours gets bytes and normalises them; the peer gets normalised floats.
+
+The peer is the text and the image tower of transformers' CLIP on PyTorch, bf16 autocast, no
+gradients; prompts are ids before the clock starts, padded to 77 as its processor pads them, one
+class of 80 prompts at a time. Ours computes in bfloat16 as well; all weights are random.
+
+A repetition encodes a sample: the first classes of the list, whole ones.
+
+What was tried
+--------------
+To be filled from measurements.
+"""
+
+from collections.abc import Iterator
+
+from clipbench_tf.benchmarks.captions import templates
+from clipbench_tf.benchmarks.comparison import OURS, PEER, compare
+from clipbench_tf.benchmarks.contender import Side
+from clipbench_tf.benchmarks.measure import Unit
+
+CLASSES = 1000
+_OURS = "clipbench_tf.benchmarks.ours.zero_shot"
+_PEER = "clipbench_tf.benchmarks.peers.zero_shot"
+
+
+def cases(prompts: int = 2000, images: int = 256, repetitions: int = 5) -> Iterator[dict]:
+    """A record for the classifier, and one for classification with it.
+
+    Args:
+        prompts: encoded in a repetition, rounded down to whole classes, one at least.
+        images: classified in a repetition.
+    """
+    classes = min(CLASSES, max(1, prompts // len(templates())))
+    yield compare(
+        "classifier",
+        Unit("prompts/s", classes * len(templates())),
+        {
+            OURS: Side(f"{_OURS}:classifier", {"classes": classes}),
+            PEER: Side(f"{_PEER}:classifier", {"classes": classes}),
+        },
+        repetitions=repetitions,
+    )
+    arguments = {"images": images, "classes": CLASSES}
+    yield compare(
+        "classification",
+        Unit("images/s", images),
+        {
+            OURS: Side(f"{_OURS}:classification", arguments),
+            PEER: Side(f"{_PEER}:classification", arguments),
+        },
+        repetitions=repetitions,
+    )
