@@ -112,7 +112,7 @@ class Method(keras.Model):
                     self.encode_images(part["images"], training=True),
                     self.encode_texts(part["ids"], training=True),
                 ),
-                lambda views: self.losses(self.features(*views, batch)),
+                lambda views: self.losses(self.features(views[0], views[1], batch)),
                 batch,
                 variables,
                 self.chunks,
