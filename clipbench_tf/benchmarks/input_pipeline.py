@@ -10,7 +10,8 @@ Gaussian blur 0.5, flip 0.5, and a normalised float tensor. A PyTorch DataLoader
 worker processes as cores, on one core in its own process, which is faster there.
 
 An image in the figures is a picture with both its views. Both sides are measured on all cores and
-held to one; each repetition includes the start of an epoch.
+held to one; each repetition includes the start of an epoch. `peak_extra_mb` leaves out what the
+peer's worker processes hold.
 
 What was tried
 --------------
