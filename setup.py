@@ -20,7 +20,13 @@ setup(
     packages=[*find_packages(include=["clipbench_tf", "clipbench_tf.*"]), "clipbench_tf.configs"],
     package_dir={"clipbench_tf.configs": "gin"},
     package_data={
-        "clipbench_tf": ["data/*.gz", "data/*.txt", "data/emoji/*", "data/emoji/*/*", "leaderboard/*/*.json"],
+        "clipbench_tf": [
+            "data/*.gz",
+            "data/*.txt",
+            "data/emoji/*",
+            "data/emoji/*/*",
+            "leaderboard/*/*.json",
+        ],
         "clipbench_tf.configs": ["*.gin", "*/*.gin"],
     },
     install_requires=[
@@ -34,7 +40,16 @@ setup(
     ],
     extras_require={
         "gpu": ["tensorflow[and-cuda]==2.21.*"],
-        "test": ["ftfy", "mypy", "pytest", "regex", "ruff", "torch==2.13.0", "transformers"],
+        "test": [
+            "ftfy",
+            "mypy",
+            "pytest",
+            "pytest-xdist",
+            "regex",
+            "ruff",
+            "torch==2.13.0",
+            "transformers",
+        ],
         "bench": ["torch==2.13.0", "transformers"],
         # What builds the shipped data; these versions decide its bytes.
         "build": ["ftfy", "pillow==13.0.0", "resvg-py==0.5.0"],

@@ -38,16 +38,16 @@ def markdown(records: Iterable[dict]) -> str:
                 f"of records that were scored alike."
             )
     columns = [f"{split} top-{k}" for split in splits for k in (1, 5)]
-    head = ["method", *columns, "steps", "minutes"]
+    head = ["method", *columns, "steps"]
     lines = [head, ["---"] * len(head), *(row(record) for record in ordered)]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
 def row(record: dict) -> list[str]:
-    """The cells of one record: accuracies with 95% intervals in percent, steps, minutes."""
+    """The cells of one record: accuracies with 95% intervals in percent, steps."""
     cells = [record["method"]]
     for result in record["results"]:
         for k in (1, 5):
             low, high = (100 * bound for bound in result[f"top{k}_interval"])
             cells.append(f"{100 * result[f'top{k}']:.1f} ({low:.1f} to {high:.1f})")
-    return [*cells, str(record["steps"]), f"{record['wall_time_seconds'] / 60:.1f}"]
+    return [*cells, str(record["steps"])]
