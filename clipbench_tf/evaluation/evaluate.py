@@ -6,6 +6,7 @@ from pathlib import Path
 
 from clipbench_tf.data import sources
 from clipbench_tf.evaluation import contact_sheet, record
+from clipbench_tf.evaluation.classifier_cache import ClassifierCache
 from clipbench_tf.evaluation.zero_shot import ZeroShot
 from clipbench_tf.export.loaded import SavedEncoders
 
@@ -15,7 +16,8 @@ def evaluate(
 ) -> dict:
     """Scores the SavedModel in `model`, prints the accuracies, and leaves files in `output`.
 
-    `output` receives `record.json`, which is also returned, and `predictions.png`.
+    `output` receives `record.json`, which is also returned, and `predictions.png`; the encoded
+    classes are kept beside the model (see `ClassifierCache`).
 
     Raises:
         ExportError, DatasetError: for a model, data set or split that is not there or not usable.
@@ -27,7 +29,9 @@ def evaluate(
         data.split(split)
     _claim(output)
     encoders = SavedEncoders(model)
-    evaluator = ZeroShot(encoders, data, splits=splits, batch_size=batch_size)
+    evaluator = ZeroShot(
+        encoders, data, splits=splits, batch_size=batch_size, cache=ClassifierCache(model)
+    )
     print(
         f"Zero-shot on {data.name} with {len(data.classes)} class names x "
         f"{len(evaluator.templates)} prompts, {encoders.card['scorer']} scores:",

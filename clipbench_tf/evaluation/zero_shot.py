@@ -8,6 +8,7 @@ import tensorflow as tf
 
 from clipbench_tf.data import sources
 from clipbench_tf.evaluation import accuracy
+from clipbench_tf.evaluation.classifier_cache import ClassifierCache
 from clipbench_tf.evaluation.encoders import Encoders, Representation
 
 _SCORED_TOGETHER = 2**24  # bytes of class representations that meet one batch of pictures
@@ -69,6 +70,7 @@ class ZeroShot:
         templates: prompts with `{}` for the class name.
         batch_size: pictures encoded together.
         prompt_batch: prompts encoded together.
+        cache: where encoded classes are kept between evaluations.
 
     Raises:
         DatasetError: for a split that is not there, or a data set without class names.
@@ -83,6 +85,7 @@ class ZeroShot:
         templates: Sequence[str] | None = None,
         batch_size: int = 128,
         prompt_batch: int = 512,
+        cache: ClassifierCache | None = None,
     ) -> None:
         if not dataset.classes:
             raise sources.DatasetError(
@@ -92,7 +95,7 @@ class ZeroShot:
             dataset.split(split)
         self.encoders, self.dataset, self.splits = encoders, dataset, tuple(splits)
         self.templates = tuple(templates or dataset.templates)
-        self.batch_size, self.prompt_batch = batch_size, prompt_batch
+        self.batch_size, self.prompt_batch, self.cache = batch_size, prompt_batch, cache
 
     def run(self) -> Iterator[tuple[str, float]]:
         """Yields (name, value), e.g. ("zero_shot/test/top1", 0.31)."""
@@ -108,7 +111,7 @@ class ZeroShot:
                 no class.
         """
         classifier = Classifier(
-            self.encoders, self.dataset.classes, self.templates, self.prompt_batch
+            self.encoders, self.dataset.classes, self.templates, self.prompt_batch, self.cache
         )
         return [self._score(name, classifier) for name in self.splits]
 
@@ -179,6 +182,7 @@ class Classifier:
         names: of the C classes.
         templates: T prompts with `{}` for the class name.
         prompt_batch: prompts encoded together.
+        cache: where `parts` are looked for first, and kept.
     """
 
     def __init__(
@@ -187,20 +191,30 @@ class Classifier:
         names: Sequence[str],
         templates: Sequence[str],
         prompt_batch: int = 512,
+        cache: ClassifierCache | None = None,
     ) -> None:
         self.encoders = encoders
         # Names of like length together: the text tower runs at the longest prompt of a chunk.
         self.order = np.argsort([len(name) for name in names], kind="stable")
         self.inverse = np.argsort(self.order)
+        self.parts: list[Representation] = (
+            cache.parts(names, templates, lambda: self._encode(names, templates, prompt_batch))
+            if cache
+            else self._encode(names, templates, prompt_batch)
+        )
+
+    def _encode(
+        self, names: Sequence[str], templates: Sequence[str], prompt_batch: int
+    ) -> list[Representation]:
         prompts = np.array(
             [[t.replace("{}", names[i]) for t in templates] for i in self.order], dtype=object
         )
         size = max(1, prompt_batch // len(templates))
         chunks = [
-            encoders.represent_classes(tf.constant(prompts[start : start + size], tf.string))
+            self.encoders.represent_classes(tf.constant(prompts[start : start + size], tf.string))
             for start in range(0, len(names), size)
         ]
-        self.parts: list[Representation] = _joined(chunks)
+        return _joined(chunks)
 
     def scores(self, images: Representation) -> np.ndarray:
         """Similarities of B pictures to the C classes, float32 [B, C]."""

@@ -1,17 +1,17 @@
 """The gradient of a batch that is too large to be encoded at once: GradCache (Gao et al. 2021)."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import tensorflow as tf
 
-from clipbench_tf.features import Batch
+Tensors = Mapping[str, tf.Tensor]
 
 
 def gradients(
-    encode: Callable[[Batch], Any],
+    encode: Callable[[Any], Any],
     objective: Callable[[Any], tuple[Any, tf.Tensor]],
-    batch: Batch,
+    batch: Tensors,
     variables: Sequence[tf.Variable],
     chunks: int,
 ) -> tuple[Any, list[tf.Tensor | None]]:
@@ -50,7 +50,7 @@ def gradients(
     return result, [_sum(one, other) for one, other in zip(direct, through, strict=True)]
 
 
-def _encoded(encode: Callable[[Batch], Any], parts: dict[str, tf.Tensor]) -> Any:
+def _encoded(encode: Callable[[Any], Any], parts: Tensors) -> Any:
     """Features of all chunks, joined to [B, ...]."""
     # For its types only: the graph drops what nobody reads.
     example = encode({name: part[0] for name, part in parts.items()})
@@ -69,8 +69,8 @@ def _encoded(encode: Callable[[Batch], Any], parts: dict[str, tf.Tensor]) -> Any
 
 
 def _through_towers(
-    encode: Callable[[Batch], Any],
-    parts: dict[str, tf.Tensor],
+    encode: Callable[[Any], Any],
+    parts: Tensors,
     places: list[int],
     upstream: list[tf.Tensor],
     variables: Sequence[tf.Variable],

@@ -1,0 +1,79 @@
+"""A zero-shot classifier kept beside its model, as long as names, prompts and weights stay."""
+
+import hashlib
+import json
+import os
+import zipfile
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+from absl import logging
+
+from clipbench_tf.evaluation.encoders import Representation
+
+_KEY = "key"
+
+
+class ClassifierCache:
+    """Keeps the encoded classes of the SavedModel in `model` in `<model>.classifier.npz`.
+
+    One file a model, for the names and prompts used last; a folder that cannot be written costs a
+    warning, a file that cannot be read is made anew.
+    """
+
+    def __init__(self, model: Path) -> None:
+        self._model = model
+        self.path = model.with_name(f"{model.name}.classifier.npz")
+
+    def parts(
+        self,
+        names: Sequence[str],
+        templates: Sequence[str],
+        build: Callable[[], list[Representation]],
+    ) -> list[Representation]:
+        """The encoded classes, from the file or from `build`, which then fills the file."""
+        key = self._digest(names, templates)
+        kept = self._read(key)
+        if kept is None:
+            kept = build()
+            self._write(key, kept)
+        return kept
+
+    def _digest(self, names: Sequence[str], templates: Sequence[str]) -> str:
+        """Of all that the classifier depends on: the model's files, names and prompts."""
+        digest = hashlib.sha256(json.dumps([list(names), list(templates)]).encode())
+        for file in (self._model / "saved_model.pb", *sorted(self._model.glob("variables/*"))):
+            with file.open("rb") as content:
+                digest.update(hashlib.file_digest(content, "sha256").digest())
+        return digest.hexdigest()
+
+    def _read(self, key: str) -> list[Representation] | None:
+        try:
+            with np.load(self.path, allow_pickle=False) as content:
+                if content[_KEY].item() != key:
+                    return None
+                parts: dict[int, Representation] = {}
+                for entry in content.files:
+                    number, _, name = entry.partition("/")
+                    if name:
+                        parts.setdefault(int(number), {})[name] = tf.constant(content[entry])
+        except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
+            return None
+        return [parts[number] for number in sorted(parts)]
+
+    def _write(self, key: str, parts: list[Representation]) -> None:
+        arrays: dict[str, Any] = {_KEY: np.array(key)} | {
+            f"{number}/{name}": np.asarray(value)
+            for number, part in enumerate(parts)
+            for name, value in part.items()
+        }
+        partial = self.path.with_suffix(".partial")
+        try:
+            with partial.open("wb") as file:
+                np.savez(file, allow_pickle=False, **arrays)
+            os.replace(partial, self.path)
+        except OSError as error:
+            logging.warning("The classifier is not kept in %s: %s.", self.path, error.strerror)
