@@ -70,7 +70,8 @@ def export(
     module.weights = list(read.values())
     partial = folder.with_name(f"{folder.name}.partial")
     shutil.rmtree(partial, ignore_errors=True)
-    tf.saved_model.save(module, str(partial), functions)
+    options = tf.saved_model.SaveOptions(experimental_custom_gradients=False)  # to be served only
+    tf.saved_model.save(module, str(partial), functions, options)
     facts = {
         "method": method.name,
         "dataset": dataset,

@@ -1,12 +1,25 @@
 """The pre-norm transformer that both towers share (CLIP, Radford et al. 2021)."""
 
+from collections.abc import Callable
+
 import keras
 import tensorflow as tf
 
 
-def quick_gelu(x: tf.Tensor) -> tf.Tensor:
-    """x * sigmoid(1.702 x), CLIP's approximation of GELU."""
-    return x * tf.sigmoid(1.702 * x)
+@tf.custom_gradient
+def quick_gelu(x: tf.Tensor) -> tuple[tf.Tensor, Callable[[tf.Tensor], tf.Tensor]]:
+    """x * sigmoid(1.702 x), CLIP's approximation of GELU, of any shape.
+
+    Its gradient is one compiled pass that keeps `x` alone, where autodiff makes seven; the
+    function itself stays free of XLA, so that exports are.
+    """
+    return x * tf.sigmoid(1.702 * x), lambda upstream: _quick_gelu_gradient(x, upstream)
+
+
+@tf.function(jit_compile=True, autograph=False, reduce_retracing=True)
+def _quick_gelu_gradient(x: tf.Tensor, upstream: tf.Tensor) -> tf.Tensor:
+    gate = tf.sigmoid(1.702 * x)
+    return upstream * (gate + 1.702 * x * gate * (1 - gate))
 
 
 def normal(stddev: float) -> keras.initializers.Initializer:

@@ -101,6 +101,10 @@ def test_needs_nothing_but_core_tensorflow(answers):
     assert not [op for op in answer["ops"] if "PyFunc" in op]
 
 
+def test_nothing_must_be_compiled_by_a_server(cosine_export):
+    assert b"XlaMustCompile" not in (cosine_export / "saved_model.pb").read_bytes()
+
+
 def test_signatures(answers):
     encoders, answer = answers
     signatures = answer["signatures"]
@@ -208,7 +212,7 @@ def test_refuses_a_folder_of_something_else(tmp_path):
 def test_an_export_that_fails_leaves_the_earlier_one(tmp_path, cosine_export, monkeypatch):
     folder = shutil.copytree(cosine_export, tmp_path / "model")
 
-    def fail(module, path, signatures):
+    def fail(module, path, *_):
         Path(path).mkdir()
         raise OSError("disk full")
 
