@@ -29,6 +29,7 @@ FINE_GRAINED = (
     "fine_grained.FineGrained.selection_count = 16",
     "fine_grained.FineGrained.selection_score = 'own_pair'",
     "fine_grained.FineGrained.count_padding = True",
+    "pipeline.Pipeline.trim_captions = False",
     "fine_grained.FineGrained.temperature = 0.049787",
     "fine_grained.FineGrained.temperature_range = (0.002479, 0.049787)",
 )
