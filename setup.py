@@ -26,6 +26,7 @@ setup(
             "data/emoji/*",
             "data/emoji/*/*",
             "leaderboard/*/*.json",
+            "benchmarks/records/*.jsonl",
         ],
         "clipbench_tf.configs": ["*.gin", "*/*.gin"],
     },

@@ -19,8 +19,8 @@ def one_way(
     """`token_similarity` for training: neither pass holds the [N, M, n, m] cosines.
 
     Args:
-        queries: [N, n, D], unit length; cosines are computed in their dtype and averaged in
-            float32.
+        queries: [N, n, D], unit length; cosines are computed in their dtype (on a CPU in float32)
+            and averaged in float32.
         query_mask: bool [N, n], which of them count.
         keys: [M, m, D], unit length.
         key_mask: bool [M, m], which of them count.
@@ -29,6 +29,7 @@ def one_way(
     Returns:
         float32 [N, M]. The gradient is equation 4's: of keys that tie, one receives it.
     """
+    queries = tf.cast(queries, _fastest(queries.dtype))
     keys = tf.cast(with_repeats(keys, key_mask), queries.dtype)
     weights = shares(query_mask)
     unused = tf.zeros_like(key_mask, tf.float32)
@@ -48,13 +49,18 @@ def both_ways(
     Shapes and results as `one_way` has them, for pictures as queries and texts as keys, and the
     other way round.
     """
-    images = with_repeats(images, image_mask)
+    images = tf.cast(with_repeats(images, image_mask), _fastest(images.dtype))
     texts = tf.cast(with_repeats(texts, text_mask), images.dtype)
     of_images, of_texts = _similarities(
         images, shares(image_mask), texts, shares(text_mask), True, block
     )
     of_images *= _exist(text_mask)[:, tf.newaxis]
     return tf.transpose(of_images), of_texts * _exist(image_mask)
+
+
+def _fastest(dtype: tf.DType) -> tf.DType:
+    """XLA's products of low precision are the slower ones on a CPU."""
+    return dtype if tf.config.list_logical_devices("GPU") else tf.float32
 
 
 def _exist(mask: tf.Tensor) -> tf.Tensor:
