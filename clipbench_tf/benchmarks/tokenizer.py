@@ -15,7 +15,9 @@ slow tokenizer of transformers, which was this algorithm, is gone since version 
 
 What was tried
 --------------
-To be filled from measurements.
+- Known words come from a table with all their pieces; only others are merged.
+- The two regular expressions take nearly half of the time. One expression for both, with a group,
+  took five times as long as the two: RE2 leaves its fast automaton where it must report a group.
 """
 
 from collections.abc import Iterator

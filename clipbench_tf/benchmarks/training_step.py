@@ -15,7 +15,16 @@ its processor pads them, and pictures that are normalised already, whereas ours 
 
 What was tried
 --------------
-To be filled from measurements.
+Of three blocks of the ViT in bfloat16, matrix products were 73% and passes over single numbers 20%.
+
+- AdamW by TensorFlow's fused kernel: half of the time of Keras's update (316 against 674 ms for the
+  parameters of ViT-B/32, on a busy machine); a compiled update was no faster (363 ms).
+- Captions trimmed behind the longest of the batch: natural against 77 ids, a quarter more pairs/s.
+- The gradient of QuickGELU in one compiled pass: half of the time of the activation.
+- Batch norm by the fused kernel, in float32: a fifth off the small ResNet's forward and backward
+  pass (444 to 346 ms); the kernel's bfloat16 form was no faster than Keras's operations.
+- Not worth it: a compiled ResNet, which took 1.3 times as long in float32 on a CPU; malloc tuned,
+  as the step causes few page faults. Open: layer norm in one pass (5 instead of 8 ms for each of 50).
 """
 
 from collections.abc import Iterator, Sequence

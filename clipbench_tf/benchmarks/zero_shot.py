@@ -13,7 +13,8 @@ A repetition encodes a sample: the first classes of the list, whole ones.
 
 What was tried
 --------------
-To be filled from measurements.
+- Prompts are cut after the longest of their chunk, and chunks hold names of like length.
+- The encoded classes are kept beside the model (`ClassifierCache`).
 """
 
 from collections.abc import Iterator
