@@ -24,7 +24,8 @@ Of three blocks of the ViT in bfloat16, matrix products were 73% and passes over
 - Batch norm by the fused kernel, in float32: a fifth off the small ResNet's forward and backward
   pass (444 to 346 ms); the kernel's bfloat16 form was no faster than Keras's operations.
 - Not worth it: a compiled ResNet, which took 1.3 times as long in float32 on a CPU; malloc tuned,
-  as the step causes few page faults. Open: layer norm in one pass (5 instead of 8 ms for each of 50).
+  as the step causes few page faults.
+- Open: layer norm in one pass, 5 instead of 8 ms for each of 50.
 """
 
 from collections.abc import Iterator, Sequence
