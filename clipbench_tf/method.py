@@ -26,6 +26,8 @@ class Method(keras.Model):
         temperature: start of the learnable temperature (paper section 4.1: 0.07).
         temperature_range: bounds kept after each step, CLIP's [1/100, 1]. Deviates: the
             released code forces log(1 / temperature) into [3, 6]; bind (0.002479, 0.049787).
+        separate_views: pass the views of pictures through their tower one by one, as the released
+            code does, so that its batch norms see one view at a time.
         chunks: parts that a replica's batch is encoded in, one after the other, where it does not
             fit at once; the gradient stays that of the whole batch (see `grad_cache.py`).
     """
@@ -39,6 +41,7 @@ class Method(keras.Model):
         temperature: float = 0.07,
         temperature_range: tuple[float, float] = (0.01, 1.0),
         chunks: int = 1,
+        separate_views: bool = False,
         name: str = "method",
     ) -> None:
         super().__init__(name=name)
@@ -57,7 +60,7 @@ class Method(keras.Model):
                 f"chunks is {chunks}, but the batch norms of {type(image_encoder).__name__} must "
                 f"see the whole batch; bind chunks = 1 or another tower."
             )
-        self.chunks = chunks
+        self.chunks, self.separate_views = chunks, separate_views
         self.image_encoder, self.text_encoder = image_encoder, text_encoder
         self.objectives = list(objectives)
         self._start = math.log(1 / temperature)
@@ -92,6 +95,10 @@ class Method(keras.Model):
 
     def encode_images(self, images: tf.Tensor, training: bool = False) -> tuple[ImageFeatures, ...]:
         """uint8 [B, V, H, W, 3] -> one `ImageFeatures` a view, in one pass of the tower."""
+        if self.separate_views:
+            return tuple(
+                self.image_encoder(v, training=training) for v in tf.unstack(images, axis=1)
+            )
         return _by_view(lambda flat: self.image_encoder(flat, training=training), images)
 
     def encode_texts(self, ids: tf.Tensor, training: bool = False) -> tuple[TextFeatures, ...]:

@@ -15,8 +15,8 @@ class VisionTransformer(keras.layers.Layer):
     [B, embed_dim], pooled [B, width], tokens [B, (image_size / patch_size)^2, width] (the patch
     outputs of the last block, before the last norm).
 
-    Deviates: the paper's released code leaves the patch embedding frozen at its random start;
-    here it is trained.
+    Deviates: the paper's released code leaves the patch embedding frozen at its random start
+    (`frozen_patches`).
 
     `recompute` trades time for memory (see `Transformer`).
 
@@ -33,6 +33,7 @@ class VisionTransformer(keras.layers.Layer):
         depth: int = 12,
         heads: int = 12,
         embed_dim: int = 512,
+        frozen_patches: bool = False,
         recompute: bool = False,
         name: str = "visual",
     ) -> None:
@@ -52,6 +53,7 @@ class VisionTransformer(keras.layers.Layer):
             kernel_initializer=torch_uniform(3 * patch_size**2),
             name="conv1",
         )
+        self.conv1.trainable = not frozen_patches
         self.ln_pre, self.ln_post = layer_norm("ln_pre"), layer_norm("ln_post")
         self.transformer = Transformer(
             width=width, heads=heads, depth=depth, causal=False, recompute=recompute

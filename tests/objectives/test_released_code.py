@@ -51,7 +51,13 @@ BINDINGS = {
     "defilip": (*TOWERS, *DECLIP, *FINE_GRAINED),
 }
 # Not about losses: learning rate, weight decay, prompts.
-ELSEWHERE = {"peak_learning_rate = 5e-4", "weight_decay = 0.5", "average_positions = True"}
+ELSEWHERE = {  # tested with the recipe, the scorers, the method and the tower
+    "peak_learning_rate = 5e-4",
+    "weight_decay = 0.5",
+    "average_positions = True",
+    "separate_views = True",
+    "frozen_patches = True",
+}
 
 SIZES = {
     "image_simclr": ("image_simclr.ImageSimCLR.widths = (48, 40, 24)",),
