@@ -12,6 +12,7 @@ import tensorflow as tf
 from clipbench_tf.features import Batch, Features, ImageFeatures, TextFeatures
 from clipbench_tf.objectives.objective import Objective
 from clipbench_tf.training import grad_cache, replicas
+from clipbench_tf.training.loss_scale import LossScale
 
 
 class Method(keras.Model):
@@ -55,7 +56,7 @@ class Method(keras.Model):
             )
         if chunks < 1:
             raise ValueError(f"chunks is {chunks}; it must be at least 1.")
-        if chunks > 1 and has_batch_norm(image_encoder):
+        if chunks > 1 and batch_norms(image_encoder):
             raise ValueError(
                 f"chunks is {chunks}, but the batch norms of {type(image_encoder).__name__} must "
                 f"see the whole batch; bind chunks = 1 or another tower."
@@ -63,6 +64,10 @@ class Method(keras.Model):
         self.chunks, self.separate_views = chunks, separate_views
         self.image_encoder, self.text_encoder = image_encoder, text_encoder
         self.objectives = list(objectives)
+        float16 = keras.config.dtype_policy().compute_dtype == "float16"
+        self.loss_scale = LossScale(name="loss_scale") if float16 else None
+        # Set to 1 on any worker, it ends training on all of them after the same step.
+        self.stop = tf.Variable(0.0, trainable=False, name="stop")
         self._start = math.log(1 / temperature)
         self._bounds = (math.log(1 / high), math.log(1 / low))
 
@@ -71,11 +76,16 @@ class Method(keras.Model):
         self.logit_scale = self.add_weight(
             (), keras.initializers.Constant(self._start), dtype="float32", name="logit_scale"
         )
-        # How many records of the endless stream this training has consumed: a resumed run
-        # goes on from there (see data/pipeline.py).
+        # How many records of its endless stream each worker has consumed: a resumed run goes on
+        # from there (see data/pipeline.py).
         self.position = self.add_weight(
-            (), "zeros", dtype="int64", trainable=False, name="position"
+            (replicas.workers(),), "zeros", dtype="int64", trainable=False, name="position"
         )
+        self.skipped_steps = self.add_weight(
+            (), "zeros", dtype="float32", trainable=False, name="skipped_steps"
+        )
+        if self.loss_scale is not None:
+            self.loss_scale.build()
         features = self.call(batch)
         for objective in self.objectives:
             objective(features)
@@ -130,30 +140,71 @@ class Method(keras.Model):
 
     def losses(self, features: Features) -> tuple[dict[str, tf.Tensor], tf.Tensor]:
         """The scalars of a training step, by name, and the one to differentiate."""
-        losses = {o.name: o(features, training=True) for o in self.objectives}
+        losses = {}
+        for objective in self.objectives:
+            with replicas.sender(objective.name):
+                losses[objective.name] = objective(features, training=True)
         total = tf.add_n([o.weight * losses[o.name] for o in self.objectives])
         scalars = {"loss": total, **{f"loss/{name}": loss for name, loss in losses.items()}}
         # Gradients are summed over replicas: this makes them the global batch's mean.
-        return scalars, self.optimizer.scale_loss(total / replicas.count())
+        return scalars, self._loss_factor() * total / replicas.count()
+
+    def _loss_factor(self) -> tf.Tensor:
+        return tf.constant(1.0) if self.loss_scale is None else self.loss_scale.factor.value
 
     def train_step(self, batch: Batch) -> dict[str, tf.Tensor]:
-        """One step on this replica's batch; returns the scalars to log."""
+        """One step on this replica's batch; returns the scalars to log, equal on all replicas.
+
+        A step whose loss or gradient is not finite on any replica is no step on all of them: no
+        weight, no moving statistic and no step count changes, but `skipped_steps` does.
+        """
         variables = self.trainable_variables
-        scalars, gradients = self.gradients(batch, [v.value for v in variables])
-        temperature = 1 / self.scale()
+        moving = [v for x in batch_norms(self) for v in (x.moving_mean, x.moving_variance)]
+        statistics = [(v, v.value.read_value()) for v in moving]
+        with replicas.traffic() as traffic:
+            scalars, gradients = self.gradients(batch, [v.value for v in variables])
+        scalars = replicas.mean({**scalars, "stop": self.stop.read_value()})
         # A method may leave a variable out: FILIP, for one, does not use the projections. Dense,
         # because a word of several captions has a sparse gradient in parts, and both the norm
         # and Keras's Adam would square the parts, not their sum.
-        used = [
-            (tf.convert_to_tensor(g), v)
-            for g, v in zip(gradients, variables, strict=True)
-            if g is not None
-        ]
-        norm = tf.linalg.global_norm([g for g, _ in used]) / self.optimizer.scale_loss(1.0)
-        self.optimizer.apply_gradients(used)
+        used = [(g, v) for g, v in zip(gradients, variables, strict=True) if g is not None]
+        reduced = replicas.total([tf.convert_to_tensor(g) for g, _ in used])
+        if self.loss_scale is not None:
+            reduced = [g / self._loss_factor() for g in reduced]
+        norm = tf.linalg.global_norm(reduced)
+        finite = tf.math.is_finite(norm) & tf.math.is_finite(scalars["loss"])
+        temperature = 1 / self.scale()
+        tf.cond(
+            finite,
+            lambda: self._move(reduced, [v for _, v in used]),
+            lambda: self._hold(statistics),
+        )
+        if self.loss_scale is not None:
+            self.loss_scale.update(finite)
+        positions = tf.reshape(replicas.gather(batch["position"]), [replicas.workers(), -1])
+        self.position.assign(tf.reduce_max(positions, axis=1) + 1)
+        return {
+            **scalars,
+            "temperature": temperature,
+            "gradient_norm": norm,
+            "skipped_steps": self.skipped_steps.value.read_value(),
+            **{f"traffic/{name}": number for name, number in traffic.items()},
+        }
+
+    def _move(self, gradients: list[tf.Tensor], variables: list[keras.Variable]) -> tf.Tensor:
+        self.optimizer.apply(gradients, variables)
         self.logit_scale.assign(tf.clip_by_value(self.logit_scale.value, *self._bounds))
-        self.position.assign(tf.reduce_max(replicas.gather(batch["position"])) + 1)
-        return {**scalars, "temperature": temperature, "gradient_norm": norm}
+        return tf.constant(True)
+
+    def _hold(self, statistics: list[tuple[keras.Variable, tf.Tensor]]) -> tf.Tensor:
+        for variable, before in statistics:
+            variable.assign(before)
+        self.skipped_steps.assign(self.skipped_steps.value + 1.0)
+        return tf.constant(False)
+
+    def compile(self, optimizer: keras.optimizers.Optimizer) -> None:
+        """Sets the optimizer; on several replicas one that takes reduced gradients: FusedAdamW."""
+        super().compile(optimizer=optimizer, auto_scale_loss=False)
 
     def make_train_function(self, force: bool = False) -> None:
         """Keras's hook for the compiled step."""
@@ -163,9 +214,9 @@ class Method(keras.Model):
             )
 
 
-def has_batch_norm(layer: keras.layers.Layer) -> bool:
-    """Whether `layer` or a layer in it normalises over the batch."""
-    return any(isinstance(x, keras.layers.BatchNormalization) for x in layer._flatten_layers())
+def batch_norms(layer: keras.layers.Layer) -> list[keras.layers.BatchNormalization]:
+    """All of `layer` that normalise over the batch."""
+    return [x for x in layer._flatten_layers() if isinstance(x, keras.layers.BatchNormalization)]
 
 
 def _by_view(encode, views: tf.Tensor) -> tuple:

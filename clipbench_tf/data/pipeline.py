@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 
+import numpy as np
 import tensorflow as tf
 
 from clipbench_tf.data import masking, sources
@@ -78,31 +79,62 @@ class Pipeline:
         """Batches in one pass over the split."""
         return self.split.examples / self.batch_size
 
-    def batches(self, start: int = 0) -> tf.data.Dataset:
-        """Endless `Batch`es from position `start` of the stream."""
-        stream = sources.shuffled_stream(
-            self.split, seed=self.seed, start=start, buffer=self.shuffle_buffer
-        )
+    def batches(
+        self,
+        start: int = 0,
+        *,
+        worker: int = 0,
+        workers: int = 1,
+        batch_size: int | None = None,
+    ) -> tf.data.Dataset:
+        """Endless `Batch`es from position `start` of the stream of `worker` among `workers`.
+
+        Args:
+            batch_size: pairs in each, where the global batch is spread over replicas.
+        """
+        stream = self._stream(start, worker, workers)
         examples = skip_corrupt(
-            stream.map(self._parse, num_parallel_calls=tf.data.AUTOTUNE),
+            stream.map(
+                lambda position, record: self._parse(position, record, worker, workers),
+                num_parallel_calls=tf.data.AUTOTUNE,
+            ),
             self._crop,
             self.corrupt,
         )
-        options = tf.data.Options()
-        options.experimental_distribute.auto_shard_policy = (
-            tf.data.experimental.AutoShardPolicy.DATA
-        )
         return (
-            examples.batch(self.batch_size, drop_remainder=True)
+            examples.batch(batch_size or self.batch_size, drop_remainder=True)
             .map(self._batch, num_parallel_calls=tf.data.AUTOTUNE)
             .prefetch(4)
-            .with_options(options)
         )
 
-    def _parse(self, position: tf.Tensor, record: tf.Tensor) -> dict[str, tf.Tensor]:
+    def keys(self, positions: np.ndarray, *, worker: int = 0, workers: int = 1) -> list[str]:
+        """The keys of the records at `positions`, ascending, of the stream of `worker`."""
+        stream = self._stream(int(positions[0]), worker, workers)
+        wanted = {int(position) for position in positions}
+        records = stream.take(int(positions[-1] - positions[0]) + 1).as_numpy_iterator()
+        return [
+            sources.parse(record)["key"].numpy().decode("utf-8", "backslashreplace")
+            for position, record in records
+            if int(position) in wanted
+        ]
+
+    def _stream(self, start: int, worker: int, workers: int) -> tf.data.Dataset:
+        return sources.shuffled_stream(
+            self.split,
+            seed=self.seed,
+            start=start,
+            worker=worker,
+            workers=workers,
+            buffer=self.shuffle_buffer,
+        )
+
+    def _parse(
+        self, position: tf.Tensor, record: tf.Tensor, worker: int, workers: int
+    ) -> dict[str, tf.Tensor]:
         """One record, its seed, and the caption that this epoch picked."""
         fields = sources.parse(record)
-        seed = fold_in(tf.constant([self.seed, 0xDA7A]), position)
+        # Every draw of every worker has a seed of its own.
+        seed = fold_in(tf.constant([self.seed, 0xDA7A]), position * workers + worker)
         captions = fields["captions"]
         count = tf.size(captions)
         pick = tf.random.stateless_uniform([], seed, 0, tf.maximum(count, 1), tf.int32)
@@ -129,7 +161,7 @@ class Pipeline:
         ids = self.tokenizer(tf.concat(texts, axis=0))
         if self.trim_captions:
             ids = ids[:, : longest(ids, multiple=8)]
-        ids = tf.unstack(tf.reshape(ids, [len(texts), self.batch_size, -1]), num=len(texts))
+        ids = tf.unstack(tf.reshape(ids, [len(texts), captions.shape[0], -1]), num=len(texts))
         batch: Batch = {"images": images, "position": examples["position"]}
         if self.mask_probability > 0:
             masked, batch["mlm_labels"] = masking.mask_tokens(

@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import struct
 from pathlib import Path
 
 import tensorflow as tf
@@ -22,10 +23,25 @@ class DatasetError(ValueError):
 
 @dataclasses.dataclass(frozen=True)
 class Split:
-    """The shards of one split and the number of records in them."""
+    """The shards of one split and the number of records in them, all together and in each."""
 
     files: tuple[str, ...]
     examples: int
+    counts: tuple[int, ...] | None = None
+
+    def counted(self) -> "Split":
+        """With `counts`, for which the heads of all records are read if nobody has given them.
+
+        Raises:
+            DatasetError: if they do not add up to `examples`.
+        """
+        counts = self.counts or tuple(_count(file) for file in self.files)
+        if sum(counts) != self.examples or len(counts) != len(self.files):
+            raise DatasetError(
+                f"The {len(self.files)} shards beside {self.files[0]} hold {sum(counts)} records, "
+                f"but dataset.json says {self.examples}; correct its examples and counts."
+            )
+        return dataclasses.replace(self, counts=counts)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -70,7 +86,11 @@ def load(name_or_folder: str) -> Dataset:
     try:
         fields = json.loads(description.read_text(encoding="utf-8"))
         splits = {
-            name: Split(tuple(str(folder / f) for f in split["files"]), int(split["examples"]))
+            name: Split(
+                tuple(str(folder / f) for f in split["files"]),
+                int(split["examples"]),
+                tuple(map(int, split.get("counts", ()))) or None,
+            )
             for name, split in fields["splits"].items()
         }
     except (ValueError, KeyError, TypeError, AttributeError) as error:
@@ -104,35 +124,86 @@ def records(split: Split) -> tf.data.Dataset:
 
 
 def shuffled_stream(
-    split: Split, *, seed: int, start: int = 0, buffer: int = 16384, parallel_files: int = 16
+    split: Split,
+    *,
+    seed: int,
+    start: int = 0,
+    worker: int = 0,
+    workers: int = 1,
+    buffer: int = 16384,
+    parallel_files: int = 16,
 ) -> tf.data.Dataset:
     """Endless (position int64, serialised record), shuffled anew each epoch.
 
     Position p is record p % examples of epoch p // examples; the order depends on `seed` and
     the epoch alone, so that a stream begun at `start` equals the rest of one begun at 0. Files
     are shuffled, read `parallel_files` at a time, and mixed in a buffer of `buffer` records.
+
+    Of several workers, each has `share` of the records for its own stream and positions: shards
+    that follow each other in the epoch's order, the first and the last of them in part, so that
+    an epoch of all workers has every record once. It opens no others.
+
+    Raises:
+        DatasetError: if the shards of several workers do not hold what `split` says.
     """
-    examples = split.examples
+    low, high = share(split.examples, worker, workers)
+    examples = high - low
+    if workers > 1:
+        split = split.counted()
 
     def epoch(number: tf.Tensor) -> tf.data.Dataset:
         seeds = tf.random.experimental.stateless_fold_in(tf.constant([seed, 0x5EED]), number)
         seeds = tf.cast(tf.bitwise.bitwise_and(seeds, 0x7FFFFFFF), tf.int64)
         order = tf.argsort(tf.random.stateless_uniform([len(split.files)], seeds))
-        files = tf.data.Dataset.from_tensor_slices(tf.gather(list(split.files), order))
-        stream = files.interleave(
-            tf.data.TFRecordDataset,
+        files = tf.gather(list(split.files), order)
+        skips, takes = _parts(split, order, low, high)
+        mine = takes != 0
+        stream = tf.data.Dataset.from_tensor_slices((files[mine], skips[mine], takes[mine]))
+        stream = stream.interleave(
+            lambda file, skip, take: tf.data.TFRecordDataset(file).skip(skip).take(take),
             cycle_length=parallel_files,
             block_length=16,
             num_parallel_calls=tf.data.AUTOTUNE,
             deterministic=True,
         )
         positions = tf.data.Dataset.range(number * examples, (number + 1) * examples)
-        return tf.data.Dataset.zip(positions, _shuffled(stream, buffer, seeds))
+        # Each worker shuffles in its own way.
+        return tf.data.Dataset.zip(
+            positions, _shuffled(stream, buffer, seeds + tf.constant([0, worker], tf.int64))
+        )
 
     first, skipped = divmod(start, examples)
     stream = epoch(tf.constant(first, tf.int64)).skip(skipped)
     rest = tf.data.Dataset.range(first + 1, tf.int64.max).flat_map(epoch)
     return stream.concatenate(rest)
+
+
+def share(examples: int, worker: int, workers: int) -> tuple[int, int]:
+    """First and end of what `worker` of `workers` has of an epoch's `examples`."""
+    return worker * examples // workers, (worker + 1) * examples // workers
+
+
+def _parts(split: Split, order: tf.Tensor, low: int, high: int) -> tuple[tf.Tensor, tf.Tensor]:
+    """int64 [files], of the shards in `order`: records to skip, and to take (-1: all).
+
+    The records between `low` and `high` of all that follow each other so are taken.
+    """
+    if (low, high) == (0, split.examples):
+        return tf.zeros_like(order, tf.int64), -tf.ones_like(order, tf.int64)
+    counts = tf.gather(tf.constant(split.counts, tf.int64), order)
+    starts = tf.cumsum(counts, exclusive=True)
+    skips = tf.clip_by_value(low - starts, 0, counts)
+    return skips, tf.clip_by_value(high - starts, 0, counts) - skips
+
+
+def _count(file: str) -> int:
+    """Records in a TFRecord file: each is a length of 8 bytes, 4 of checksum, data, and 4 more."""
+    number = 0
+    with Path(file).open("rb") as stream:
+        while head := stream.read(12):
+            stream.seek(struct.unpack("<Q", head[:8])[0] + 4, 1)
+            number += 1
+    return number
 
 
 def _shuffled(strings: tf.data.Dataset, buffer: int, seeds: tf.Tensor) -> tf.data.Dataset:

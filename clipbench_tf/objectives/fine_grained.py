@@ -134,6 +134,11 @@ class FineGrained(Objective):
 
 
 def _gathered(tokens: tf.Tensor, mask: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-    """Those of all replicas, through the types that collectives know."""
-    tokens = replicas.gather(tf.cast(tokens, tf.float32))
-    return tokens, replicas.gather(tf.cast(mask, tf.int32)) > 0
+    """Those of all replicas: [B, K, D] -> [replicas * B, K', D], K' being the largest K."""
+    if replicas.count() == 1:
+        return tokens, mask
+    places = tf.shape(mask)[1]
+    missing = replicas.largest(places) - places
+    tokens = tf.pad(tokens, [[0, 0], [0, missing], [0, 0]])
+    mask = tf.pad(tf.cast(mask, tf.float16), [[0, 0], [0, missing]])
+    return replicas.gather(tokens), replicas.gather(mask) > 0

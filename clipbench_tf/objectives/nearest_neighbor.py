@@ -81,7 +81,7 @@ class NearestNeighbor(Objective):
         return tf.gather(queue, tf.argmax(tf.matmul(texts, queue, transpose_b=True), axis=1))
 
     def enqueue(self, texts: tf.Tensor) -> None:
-        """Writes `texts` [N, E] over the N oldest entries.
+        """Writes `texts` [N, E] over the N oldest entries, unless one is not finite.
 
         Raises:
             tf.errors.InvalidArgumentError: if N is above the queue's size.
@@ -93,6 +93,8 @@ class NearestNeighbor(Objective):
             f"More captions of one step than objective {self.name} has room for; make its size "
             f"larger or the global batch smaller.",
         )
+        count = tf.where(tf.reduce_all(tf.math.is_finite(texts)), count, 0)
+        texts = texts[:count]
         slots = (self.pointer.value + tf.range(count)) % self.size
         # All replicas hold the same captions here, so each writes its own copy of the queue.
         self.queue.value.scatter_update(tf.IndexedSlices(texts, slots))

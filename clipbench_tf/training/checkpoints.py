@@ -1,11 +1,10 @@
 """Checkpoints: the last few and the best, written atomically, restored exactly."""
 
-import signal
+import re
+import shutil
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
-from types import FrameType
-from typing import Any
 
 import keras
 import tensorflow as tf
@@ -22,10 +21,19 @@ class Checkpoints:
     That is the weights, the optimizer's state, the position in the data, and the state of the
     objectives. TensorFlow writes each file under a temporary name and renames it, and names a
     checkpoint as the latest only when it is whole.
+
+    Args:
+        folder: where they lie.
+        method: compiled and built.
+        keep: how many of the latest stay.
+        must_save: whether a checkpoint that cannot be written ends the run; otherwise the run
+            says so and goes on, since the ones before stay valid.
     """
 
-    def __init__(self, folder: Path, method: keras.Model, keep: int = 3) -> None:
-        self.method = method
+    def __init__(
+        self, folder: Path, method: keras.Model, keep: int = 3, *, must_save: bool = False
+    ) -> None:
+        self.method, self.must_save = method, must_save
         self.best_value = tf.Variable(float("-inf"), trainable=False, name="best_value")
         self._seconds = tf.Variable(0.0, trainable=False, dtype=tf.float64, name="seconds")
         self._mark = time.monotonic()
@@ -99,14 +107,42 @@ class Checkpoints:
         step = self.step()
         if step != self._saved:
             self.seconds()
-            self._last.save(checkpoint_number=step)
-            self._saved = step
+            if self._write(self._last, step):
+                self._saved = step
 
     def save_best(self, value: float) -> None:
         """Saves the present state as the best if `value` is above all before."""
         if value > float(self.best_value.numpy()):
             self.best_value.assign(value)
-            self._best.save(checkpoint_number=self.step())
+            self._write(self._best, self.step())
+
+    @property
+    def latest(self) -> str:
+        """The path of the latest checkpoint, or "none"."""
+        return self._last.latest_checkpoint or "none"
+
+    def _write(self, manager: tf.train.CheckpointManager, step: int) -> bool:
+        """Whether the state was saved.
+
+        Raises:
+            CheckpointError: if it was not, and must be.
+        """
+        try:
+            manager.save(checkpoint_number=step)
+        except (OSError, tf.errors.OpError) as error:
+            reason = re.sub(r"{{.*?}} | \[Op:\w+\]", "", str(error))  # TensorFlow's names
+            text = (
+                f"The state after step {step} could not be saved in {manager.directory}: {reason}. "
+                f"The last good checkpoint is {self.latest}. Make room, or make the folder "
+                f"writable."
+            )
+            for part in Path(manager.directory).glob(f"ckpt-{step}*"):
+                shutil.rmtree(part) if part.is_dir() else part.unlink()
+            if self.must_save:
+                raise CheckpointError(text) from error
+            logging.error(text)
+            return False
+        return True
 
 
 def _recover_list(folder: Path) -> None:
@@ -136,58 +172,3 @@ class BestCheckpoint:
     def write(self, step: int, values: Mapping[str, float]) -> None:
         """Takes the results of an evaluation at `step`."""
         self._checkpoints.save_best(values[self._name])
-
-
-class Stopped(SystemExit):
-    """Training stopped by a signal, with everything saved."""
-
-
-class SaveCheckpoints(keras.callbacks.Callback):
-    """Saves every `every` steps, at the end, and before it obeys SIGTERM or Ctrl-C.
-
-    Args:
-        checkpoints: where to.
-        every: the interval in steps.
-        say: tells the user.
-
-    Raises:
-        Stopped: after such a signal, with exit status 128 + its number. A second signal acts at
-            once.
-    """
-
-    def __init__(
-        self, checkpoints: Checkpoints, every: int, say: Callable[[str], None] = print
-    ) -> None:
-        super().__init__()
-        self._checkpoints, self._every, self._say = checkpoints, every, say
-        self._signal: int | None = None
-        self._saved = 0
-        self._handlers: dict[int, Any] = {}
-
-    def on_train_begin(self, logs: dict | None = None) -> None:
-        self._saved = self._checkpoints.step()
-        for number in (signal.SIGTERM, signal.SIGINT):
-            self._handlers[number] = signal.signal(number, self._note)
-
-    def _note(self, number: int, frame: FrameType | None) -> None:
-        self._signal = number
-        self._say(f"{signal.Signals(number).name}: saving first.")
-        signal.signal(number, self._handlers[number])
-
-    def on_train_batch_end(self, batch: int, logs: dict | None = None) -> None:
-        step = self._checkpoints.step()
-        if self._signal is not None or step - self._saved >= self._every:
-            self._checkpoints.save()
-            self._saved = step
-        if self._signal is not None:
-            self._restore_handlers()
-            self._say(f"Saved at step {step}; the same command goes on from there.")
-            raise Stopped(128 + self._signal)
-
-    def on_train_end(self, logs: dict | None = None) -> None:
-        self._checkpoints.save()
-        self._restore_handlers()
-
-    def _restore_handlers(self) -> None:
-        for number, handler in self._handlers.items():
-            signal.signal(number, handler)

@@ -1,5 +1,7 @@
 """AdamW in one pass over memory."""
 
+from collections.abc import Sequence
+
 import keras
 import tensorflow as tf
 
@@ -10,25 +12,51 @@ class FusedAdamW(keras.optimizers.AdamW):
     The numbers are Keras's for dense gradients; a sparse one is made dense first, where Keras would
     square the parts of a row that occurs twice, not their sum. Keras reads and writes every
     variable and both moments about ten times, this once: half of the time on a CPU.
+
+    Gradients are those of the global batch already, so that a clip acts on these, and every
+    replica moves its own copies without a word to the others.
     """
 
-    def update_step(
-        self, gradient: tf.Tensor, variable: tf.Variable, learning_rate: tf.Tensor
+    def apply(
+        self,
+        grads: Sequence[tf.Tensor | None],
+        trainable_variables: Sequence[keras.Variable] | None = None,
     ) -> None:
-        """Moves `variable` and its two moments by the reduced `gradient` of its shape."""
+        """Moves `trainable_variables` by `grads`, summed over replicas, and counts the step."""
+        variables = trainable_variables or self._trainable_variables
+        pairs = [(g, v) for g, v in zip(grads, variables, strict=True) if g is not None]
+        gradients = self._clip_gradients([tf.convert_to_tensor(g) for g, _ in pairs])
+        learning_rate = self.learning_rate
+        for gradient, (_, variable) in zip(gradients, pairs, strict=True):
+            self.update_step(gradient, variable, learning_rate)
+            if variable.constraint is not None:
+                variable.assign(variable.constraint(variable))
+        # Keras aggregates this variable over replicas when it is assigned to; each counts its own.
+        tf.raw_ops.AssignAddVariableOp(
+            resource=self._iterations.value.handle,
+            value=tf.ones([], self._iterations.value.dtype),
+        )
+
+    def update_step(
+        self, gradient: tf.Tensor, variable: keras.Variable, learning_rate: tf.Tensor
+    ) -> None:
+        """Decays `variable` and moves it and its two moments by `gradient` of its shape."""
         index = self._get_variable_index(variable)
         dtype = variable.dtype  # the kernel kills the process where a type differs
+        rate = tf.cast(learning_rate, dtype)
+        if self._use_weight_decay(variable):
+            variable.assign_sub(variable.value * (rate * tf.cast(self.weight_decay, dtype)))
         beta_1, beta_2 = tf.cast(self.beta_1, dtype), tf.cast(self.beta_2, dtype)
-        step = tf.cast(self.iterations.value + 1, dtype)
+        step = tf.cast(self._iterations.value + 1, dtype)
         tf.raw_ops.ResourceApplyAdam(
             var=variable.handle,
             m=self._momentums[index].value.handle,
             v=self._velocities[index].value.handle,
             beta1_power=tf.pow(beta_1, step),
             beta2_power=tf.pow(beta_2, step),
-            lr=tf.cast(learning_rate, dtype),
+            lr=rate,
             beta1=beta_1,
             beta2=beta_2,
             epsilon=tf.cast(self.epsilon, dtype),
-            grad=tf.cast(tf.convert_to_tensor(gradient), dtype),
+            grad=tf.cast(gradient, dtype),
         )

@@ -47,7 +47,7 @@ class LogScalars(EverySteps):
 
     def act(self, step: int, logs: Mapping[str, float]) -> None:
         values = {"epoch": step / self._steps_per_epoch}
-        values |= {name: float(value) for name, value in logs.items()}
+        values |= {name: float(value) for name, value in logs.items() if name != "stop"}
         rate = keras.ops.convert_to_numpy(self.model.optimizer.learning_rate)
         values["learning_rate"] = float(rate)
         if (speed := self._throughput.pairs_per_second) is not None:

@@ -1,9 +1,16 @@
-"""The one place that knows about replicas: strategy, gathering, and the distributed step."""
+"""The one place that knows about replicas: strategy, gathering, and the distributed step.
 
-from collections.abc import Callable
+A worker is a process, a replica is a device of one; the replicas of worker 0 come first.
+"""
+
+import contextlib
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import tensorflow as tf
+
+_counting = threading.local()  # each replica of this process traces its step in its own thread
 
 
 def count() -> int:
@@ -11,12 +18,16 @@ def count() -> int:
     return tf.distribute.get_strategy().num_replicas_in_sync
 
 
-def gather(x: tf.Tensor) -> tf.Tensor:
-    """Joins `x` [B, ...] of all replicas to [replicas * B, ...]; gradients flow back exactly."""
-    context = tf.distribute.get_replica_context()
-    if context is None or context.num_replicas_in_sync == 1:
-        return x
-    return context.all_gather(x, axis=0)
+def workers() -> int:
+    """Number of processes that train in step."""
+    resolver = tf.distribute.get_strategy().cluster_resolver
+    tasks = resolver.cluster_spec().as_dict() if resolver is not None else {}
+    return max(1, sum(len(addresses) for addresses in tasks.values()))
+
+
+def worker() -> int:
+    """The index of this process; 0 is the chief, which alone writes into the run folder."""
+    return tf.distribute.get_strategy().cluster_resolver.task_id if workers() > 1 else 0
 
 
 def rank() -> tf.Tensor:
@@ -27,18 +38,68 @@ def rank() -> tf.Tensor:
     return tf.cast(context.replica_id_in_sync_group, tf.int32)
 
 
-def mean(value: tf.Tensor) -> tf.Tensor:
-    """The mean of a scalar over all replicas, from inside a step."""
+def gather(x: tf.Tensor) -> tf.Tensor:
+    """Joins `x` [B, ...] of all replicas to [replicas * B, ...]; gradients flow back exactly.
+
+    bfloat16 is sent as it is; gradients are summed in float32.
+    """
+    context = tf.distribute.get_replica_context()
+    if context is None or context.num_replicas_in_sync == 1:
+        return x
+    return _gathered_floats(x) if x.dtype.is_floating else _joined(x)
+
+
+def largest(value: tf.Tensor) -> tf.Tensor:
+    """The largest of an integer scalar of all replicas."""
+    return value if count() == 1 else tf.reduce_max(gather(tf.reshape(value, [1])))
+
+
+def mean(value: Any) -> Any:
+    """The mean of float32 scalars (nested) over all replicas, in one exchange."""
     context = tf.distribute.get_replica_context()
     if context is None or context.num_replicas_in_sync == 1:
         return value
-    return context.all_reduce(tf.distribute.ReduceOp.MEAN, value)
+    packed = tf.stack(tf.nest.flatten(value))
+    means = context.all_reduce(tf.distribute.ReduceOp.MEAN, packed)
+    return tf.nest.pack_sequence_as(value, tf.unstack(means))
+
+
+def total(tensors: Sequence[tf.Tensor]) -> list[tf.Tensor]:
+    """The sum of each tensor over all replicas."""
+    context = tf.distribute.get_replica_context()
+    if context is None or context.num_replicas_in_sync == 1 or not tensors:
+        return list(tensors)
+    return list(context.all_reduce(tf.distribute.ReduceOp.SUM, list(tensors)))
+
+
+@contextlib.contextmanager
+def traffic() -> Iterator[dict[str, tf.Tensor]]:
+    """Counts what `gather` moves within: bytes that this replica receives, by `sender`.
+
+    A gather of b bytes on each of n replicas brings (n - 1) b; its gradient, a ring all-reduce of
+    the n parts in float32, 2 (n - 1) times a part.
+    """
+    _counting.bytes, _counting.sender = {}, "other"
+    try:
+        yield _counting.bytes
+    finally:
+        _counting.bytes = None
+
+
+@contextlib.contextmanager
+def sender(name: str) -> Iterator[None]:
+    """What is gathered within is counted under `name`."""
+    before, _counting.sender = getattr(_counting, "sender", None), name
+    try:
+        yield
+    finally:
+        _counting.sender = before
 
 
 def distributed(
-    step: Callable[[Any], dict], strategy: tf.distribute.Strategy
+    step: Callable[[Any], Mapping[str, tf.Tensor]], strategy: tf.distribute.Strategy
 ) -> Callable[[tf.data.Iterator], dict]:
-    """Wraps `step` (a replica's batch -> scalars) into a function of an iterator.
+    """Wraps `step` (a replica's batch -> scalars, equal on all) into a function of an iterator.
 
     Keras's own train function cannot reduce scalars under MultiWorkerMirroredStrategy
     (keras-team/keras #20585), hence this one for every strategy.
@@ -48,8 +109,61 @@ def distributed(
     def run(iterator: tf.data.Iterator) -> dict:
         values = strategy.run(step, args=(next(iterator),))
         return {
-            name: strategy.reduce(tf.distribute.ReduceOp.MEAN, value, axis=None)
-            for name, value in values.items()
+            name: strategy.experimental_local_results(value)[0] for name, value in values.items()
         }
 
     return run
+
+
+def of_workers(strategy: tf.distribute.Strategy, value: int) -> list[int]:
+    """The `value` that each worker gave, in their order."""
+    if strategy.num_replicas_in_sync == 1:
+        return [value]
+
+    def mine() -> tf.Tensor:
+        return gather(tf.constant([value]))
+
+    gathered = tf.function(strategy.run)(mine)
+    values = strategy.experimental_local_results(gathered)[0].numpy()
+    return values.reshape([workers(), -1])[:, 0].tolist()
+
+
+def barrier(strategy: tf.distribute.Strategy) -> None:
+    """Returns when all workers have come here."""
+    of_workers(strategy, 0)
+
+
+@tf.custom_gradient
+def _gathered_floats(x: tf.Tensor) -> tuple[tf.Tensor, Callable]:
+    replicas, dtype = count(), x.dtype
+    tally, name = getattr(_counting, "bytes", None), getattr(_counting, "sender", None)
+    # The collectives of TensorFlow do not gather bfloat16, but they do move 16 bits.
+    narrow = dtype == tf.bfloat16
+    joined = _joined(tf.bitcast(x, tf.float16) if narrow else x)
+
+    def gradient(upstream: tf.Tensor) -> tf.Tensor:
+        [summed] = total([tf.cast(upstream, tf.float32)])
+        _add(tally, name, 2 * (replicas - 1) * tf.size(x) * 4)
+        size = tf.shape(x)[0]
+        own = summed[rank() * size : (rank() + 1) * size]
+        return tf.cast(own, dtype)
+
+    return tf.bitcast(joined, tf.bfloat16) if narrow else joined, gradient
+
+
+def _joined(x: tf.Tensor) -> tf.Tensor:
+    _add(
+        getattr(_counting, "bytes", None),
+        getattr(_counting, "sender", None),
+        (count() - 1) * tf.size(x) * x.dtype.size,
+    )
+    devices = tf.distribute.get_strategy().extended.worker_devices
+    if len(devices) == 1:  # the only replica of this process must name its device
+        with tf.device(devices[0]):
+            x = tf.identity(x)
+    return tf.distribute.get_replica_context().all_gather(x, axis=0)
+
+
+def _add(tally: dict | None, name: str | None, number: tf.Tensor) -> None:
+    if tally is not None:
+        tally[name] = tally.get(name, 0.0) + tf.cast(number, tf.float32)

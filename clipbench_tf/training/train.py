@@ -12,13 +12,16 @@ from clipbench_tf.evaluation.method_encoders import MethodEncoders
 from clipbench_tf.evaluation.scorers import Scorer, cosine
 from clipbench_tf.evaluation.zero_shot import ZeroShot
 from clipbench_tf.method import Method
-from clipbench_tf.training.checkpoints import BestCheckpoint, Checkpoints, SaveCheckpoints
+from clipbench_tf.training import replicas
+from clipbench_tf.training.checkpoints import BestCheckpoint, CheckpointError, Checkpoints
 from clipbench_tf.training.log_scalars import LogScalars
 from clipbench_tf.training.metrics_log import MetricsLog
+from clipbench_tf.training.non_finite import NonFinite
 from clipbench_tf.training.outcome import Outcome
 from clipbench_tf.training.periodic_evaluation import PeriodicEvaluation
 from clipbench_tf.training.progress import Progress
 from clipbench_tf.training.recipe import Recipe
+from clipbench_tf.training.save_checkpoints import SaveCheckpoints
 from clipbench_tf.training.tensorboard_log import TensorBoardLog
 from clipbench_tf.training.throughput import Throughput
 
@@ -44,6 +47,13 @@ class Trainer:
         checkpoint_every: steps between checkpoints.
         log_every: steps between entries of the logs.
         keep_checkpoints: how many of the latest stay on disk, beside the best.
+        must_save: whether a checkpoint that cannot be written ends the run; by default the run
+            says so and goes on.
+        skip_non_finite: steps in a row that are skipped where loss or gradient is not finite; one
+            more ends the run.
+
+    Raises:
+        ValueError: if the global batch does not divide among the replicas.
     """
 
     def __init__(
@@ -63,7 +73,14 @@ class Trainer:
         checkpoint_every: int = 1000,
         log_every: int = 10,
         keep_checkpoints: int = 3,
+        must_save: bool = False,
+        skip_non_finite: int = 0,
     ) -> None:
+        if pipeline.batch_size % strategy.num_replicas_in_sync:
+            raise ValueError(
+                f"The global batch, pipeline.Pipeline.batch_size = {pipeline.batch_size}, does not "
+                f"divide among {strategy.num_replicas_in_sync} replicas; bind a multiple."
+            )
         self.workdir, self.strategy = Path(workdir), strategy
         self.method, self.pipeline, self.recipe = method, pipeline, recipe
         self.dataset = sources.load(evaluation_dataset)
@@ -86,72 +103,121 @@ class Trainer:
         self.total_steps = recipe.total_steps(pipeline.steps_per_epoch)
         self.interval = max(1, -(-self.total_steps // evaluations))
         self.checkpoint_every, self.log_every = checkpoint_every, log_every
-        self.keep_checkpoints = keep_checkpoints
+        self.keep_checkpoints, self.must_save = keep_checkpoints, must_save
+        self.skip_non_finite = skip_non_finite
 
     def run(self, config: str = "") -> dict:
-        """Trains, evaluates, exports; returns the record. `config` is shown in TensorBoard."""
+        """Trains, evaluates, exports; returns the record. `config` is shown in TensorBoard.
+
+        The chief alone writes and evaluates; on other workers, what is returned is empty.
+        """
         with self.strategy.scope():
-            checkpoints = self.prepare()
+            checkpoints, record = self.prepare(), {}
             before = checkpoints.step()
-            tensorboard = TensorBoardLog(self.workdir / "tensorboard", resumed_at=before)
-            if before < self.total_steps:
-                tensorboard.write_text(before, "config", config)
-            self.fit(checkpoints, tensorboard)
-            outcome = Outcome(self.workdir, self.encoders, self.evaluation, self.pipeline)
-            return outcome.write(tensorboard, checkpoints)
+            if replicas.worker() > 0:
+                self.fit(checkpoints, self.watchers(checkpoints))
+            else:
+                tensorboard = TensorBoardLog(self.workdir / "tensorboard", resumed_at=before)
+                if before < self.total_steps:
+                    tensorboard.write_text(before, "config", config)
+                self.fit(checkpoints, self.callbacks(checkpoints, tensorboard))
+                outcome = Outcome(self.workdir, self.encoders, self.evaluation, self.pipeline)
+                record = outcome.write(tensorboard, checkpoints)
+            replicas.barrier(self.strategy)  # no worker leaves while another needs it
+            return record
 
     def prepare(self) -> Checkpoints:
-        """Creates all variables and restores the latest checkpoint, if there is one."""
+        """Creates all variables and restores the latest checkpoint, if there is one.
+
+        Raises:
+            CheckpointError: if workers found different ones.
+        """
         self.method.build(next(iter(self.pipeline.batches())))
-        optimizer = self.recipe.optimizer(
-            self.method.trainable_variables, self.pipeline.steps_per_epoch
+        self.method.compile(
+            self.recipe.optimizer(self.method.trainable_variables, self.pipeline.steps_per_epoch)
         )
-        self.method.compile(optimizer=optimizer)
-        # In float16, Keras has put a loss scale around it, which the checkpoints must know of.
-        self.method.optimizer.build(self.method.trainable_variables)
         checkpoints = Checkpoints(
-            self.workdir / "checkpoints", self.method, keep=self.keep_checkpoints
+            self.workdir / "checkpoints",
+            self.method,
+            keep=self.keep_checkpoints,
+            must_save=self.must_save,
         )
         step = checkpoints.restore()
-        print(f"{self.method.name}: {self.method.count_params():,} parameters, {self.workdir}")
-        if step:
-            print(f"Going on from step {step} of {self.total_steps}.", flush=True)
+        steps = replicas.of_workers(self.strategy, step)
+        if len(set(steps)) > 1:
+            raise CheckpointError(
+                f"The workers go on from different steps, {steps}: they must all see the run "
+                f"folder {self.workdir}, on a file system that they share."
+            )
+        if replicas.worker() == 0:
+            print(f"{self.method.name}: {self.method.count_params():,} parameters, {self.workdir}")
+            if step:
+                print(f"Going on from step {step} of {self.total_steps}.", flush=True)
         return checkpoints
 
-    def fit(self, checkpoints: Checkpoints, tensorboard: TensorBoardLog) -> None:
+    def fit(self, checkpoints: Checkpoints, callbacks: list[keras.callbacks.Callback]) -> None:
         """Trains to the last step through `Model.fit`.
 
         Raises:
             CorruptDataError: if too many records cannot be decoded.
         """
-        callbacks = self.callbacks(checkpoints, tensorboard)
-        for first, last, steps in segments(checkpoints.step(), self.total_steps, self.interval):
-            try:
-                self.method.fit(
-                    self.pipeline.batches(int(self.method.position.numpy())),
-                    initial_epoch=first,
-                    epochs=last,
-                    steps_per_epoch=steps,
-                    callbacks=callbacks,
-                    shuffle=False,
-                    verbose=0,
-                )
-            except tf.errors.OpError:
-                if self.pipeline.corrupt.error is not None:
-                    raise self.pipeline.corrupt.error from None
-                raise
+        # Again, because a skipped step is none of those that were to be taken.
+        while checkpoints.step() < self.total_steps:
+            for first, last, steps in segments(checkpoints.step(), self.total_steps, self.interval):
+                try:
+                    self.method.fit(
+                        self.batches(),
+                        initial_epoch=first,
+                        epochs=last,
+                        steps_per_epoch=steps,
+                        callbacks=callbacks,
+                        shuffle=False,
+                        verbose=0,
+                    )
+                except tf.errors.OpError:
+                    if self.pipeline.corrupt.error is not None:
+                        raise self.pipeline.corrupt.error from None
+                    raise
+
+    def batches(self) -> tf.data.Dataset:
+        """What is left of the endless stream, dealt to the replicas; each worker reads its own."""
+        positions = self.method.position.numpy()
+
+        def of_worker(context: tf.distribute.InputContext) -> tf.data.Dataset:
+            worker = context.input_pipeline_id
+            batches = self.pipeline.batches(
+                int(positions[worker]),
+                worker=worker,
+                workers=context.num_input_pipelines,
+                batch_size=self.pipeline.batch_size // self.strategy.num_replicas_in_sync,
+            )
+            # Otherwise workers would ask each other at every step whether there is another batch.
+            return batches.apply(
+                tf.data.experimental.assert_cardinality(tf.data.INFINITE_CARDINALITY)
+            )
+
+        return self.strategy.distribute_datasets_from_function(of_worker)
+
+    def watchers(
+        self, checkpoints: Checkpoints, say: Callable[[str], None] = print
+    ) -> list[keras.callbacks.Callback]:
+        """What runs on every worker."""
+        return [
+            NonFinite(self.pipeline, checkpoints, self.skip_non_finite, say),
+            SaveCheckpoints(checkpoints, self.checkpoint_every, say),
+        ]
 
     def callbacks(
         self, checkpoints: Checkpoints, tensorboard: TensorBoardLog
     ) -> list[keras.callbacks.Callback]:
-        """What watches the run. The order matters: measure, log, evaluate, save."""
+        """What watches the run on the chief. The order matters: measure, log, evaluate, save."""
         total, step = self.total_steps, checkpoints.step()
         metrics = MetricsLog(self.workdir / "metrics.jsonl", resumed_at=step)
         throughput = Throughput(self.pipeline.batch_size)
         progress = Progress(total, throughput)
         best = BestCheckpoint(checkpoints, self.best_by)
         if step < total:
-            views = next(iter(self.pipeline.batches(int(self.method.position.numpy()))))
+            views = next(iter(self.pipeline.batches(int(self.method.position.numpy()[0]))))
             tensorboard.write_views(step, views, self.pipeline.tokenizer.decode)
         return [
             throughput,
@@ -166,7 +232,7 @@ class Trainer:
             PeriodicEvaluation(
                 self.interval, total, self.validation.run, [progress, metrics, tensorboard, best]
             ),
-            SaveCheckpoints(checkpoints, self.checkpoint_every, progress.say),
+            *self.watchers(checkpoints, progress.say),
         ]
 
 

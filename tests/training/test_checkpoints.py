@@ -7,7 +7,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import tensorflow as tf
 
 from clipbench_tf.objectives.image_simclr import ImageSimCLR
 from clipbench_tf.objectives.image_text import ImageText
@@ -232,17 +231,24 @@ def test_a_spoilt_list_of_checkpoints_is_made_anew(length, trained, folder, othe
     assert count(folder) == [2, 3]
 
 
-def test_a_save_that_finds_no_room_leaves_the_one_before(trained, folder, other):
+@pytest.mark.parametrize("must_save", [False, True])
+def test_a_save_that_finds_no_room_leaves_the_one_before(trained, folder, other, must_save, caplog):
     method, start = other
-    checkpoints = Checkpoints(folder, method)
+    checkpoints = Checkpoints(folder, method, must_save=must_save)
     checkpoints.restore()
     at_step(method, 3)
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)
     handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
     try:
         resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, limits[1]))
-        with pytest.raises(tf.errors.OpError):
+        if must_save:
+            with pytest.raises(CheckpointError, match=r"File too large.*last good .*ckpt-2"):
+                checkpoints.save()
+        else:
             checkpoints.save()
+            assert "after step 3 could not be saved" in caplog.text
+            assert "The last good checkpoint is" in caplog.text
+        assert not list(folder.glob("ckpt-3*"))
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)
         signal.signal(signal.SIGXFSZ, handler)

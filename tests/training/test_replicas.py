@@ -75,7 +75,7 @@ def test_mean_is_over_all_replicas(two_replicas):
 
 def step(batch: tf.Tensor) -> dict[str, tf.Tensor]:
     x = tf.cast(batch, tf.float32)
-    return {"mean": tf.reduce_mean(x), "rank": tf.cast(replicas.rank(), tf.float32)}
+    return replicas.mean({"mean": tf.reduce_mean(x), "rank": tf.cast(replicas.rank(), tf.float32)})
 
 
 def test_distributed_step_takes_a_batch_at_a_time():

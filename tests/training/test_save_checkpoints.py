@@ -5,8 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from clipbench_tf.training.checkpoints import Checkpoints, SaveCheckpoints, Stopped
-from tests.small_method import compiled
+from clipbench_tf.training.checkpoints import Checkpoints
+from clipbench_tf.training.save_checkpoints import SaveCheckpoints, Stopped
+from tests.small_method import batch, compiled
 
 
 @pytest.fixture(scope="module")
@@ -38,14 +39,17 @@ def test_a_signal_is_obeyed_after_the_step_and_a_save(method, tmp_path):
     said = []
     before = signal.getsignal(signal.SIGTERM)
     callback = SaveCheckpoints(Checkpoints(tmp_path, method), every=100, say=said.append)
+    callback.set_model(method)
     at_step(method, 1)
     callback.on_train_begin()
     callback.on_train_batch_end(0)
     assert count(tmp_path) == []
     signal.raise_signal(signal.SIGTERM)
+    callback.on_train_batch_begin(1)
+    stop = method.train_step(batch())["stop"]
     at_step(method, 2)
     with pytest.raises(Stopped) as caught:
-        callback.on_train_batch_end(1)
+        callback.on_train_batch_end(1, {"stop": stop})
     assert caught.value.code == 128 + signal.SIGTERM
     assert count(tmp_path) == [2]
     assert said == [
