@@ -17,6 +17,9 @@ _GIN_FILE = flags.DEFINE_multi_string(
 _GIN_BINDINGS = flags.DEFINE_multi_string(
     "gin_bindings", [], "A binding such as 'train.Trainer.epochs = 3'. May be repeated; wins."
 )
+_STRATEGY = flags.DEFINE_string(
+    "strategy", None, "auto, one_device, mirrored or multi_worker. Wins over the gin file's."
+)
 _WORKDIR = flags.DEFINE_string(
     "workdir", None, "The run folder. Default: runs/<name of the gin file>."
 )
@@ -29,8 +32,9 @@ def main(argv: list[str]) -> None:
         raise app.UsageError(f"Unknown argument {argv[1]!r}; flags begin with --.")
     names = "+".join(Path(file).stem for file in _GIN_FILE.value)
     workdir = Path(_WORKDIR.value or Path("runs") / names)
+    chosen = [f"runtime.prepare.strategy = {_STRATEGY.value!r}"] if _STRATEGY.value else []
     try:
-        config.parse(_GIN_FILE.value, _GIN_BINDINGS.value)
+        config.parse(_GIN_FILE.value, [*_GIN_BINDINGS.value, *chosen])
         strategy = config.build("runtime.prepare")
         trainer = config.build("train.Trainer", workdir=workdir, strategy=strategy)
         config.check_used()
