@@ -154,16 +154,27 @@ def draw(crops: tf.Tensor, colors: Colors, radius: int) -> tf.Tensor:
 
     def one(arguments: tuple[tf.Tensor, Colors]) -> tf.Tensor:
         crop, do = arguments
-        x = tf.transpose(tf.cast(crop, tf.float32), [1, 0, 2])
-        x = tf.cond(do.jittered, lambda: color_ops.jitter(x, do.order, do.factors), lambda: x)
-        x = tf.cond(do.grey, lambda: tf.broadcast_to(color_ops.grey(x), x.shape), lambda: x)
-        x = tf.cond(do.blurred, lambda: color_ops.blur(x, do.sigma, radius), lambda: x)
-        x = tf.cond(do.flipped, lambda: tf.reverse(x, [1]), lambda: x)
-        return tf.cast(x + 0.5, tf.uint8)
+        size = crop.shape[0]
+        # XLA shares a loop over pixels out to all threads, where waiting for each other takes
+        # them longer than the loop, but never one inside a conditional. Sigma is above 0.
+        return tf.cond(
+            do.sigma > 0.0,
+            lambda: _draw_one(crop, do, radius),
+            lambda: tf.zeros([size, size, 3], tf.uint8),
+        )
 
     # One picture after the other: it stays in the cache, and only what it needs is computed.
-    planes = tf.map_fn(one, (crops, colors), fn_output_signature=tf.uint8)
-    return tf.transpose(planes, [0, 3, 2, 1])
+    return tf.map_fn(one, (crops, colors), fn_output_signature=tf.uint8)
+
+
+def _draw_one(crop: tf.Tensor, do: Colors, radius: int) -> tf.Tensor:
+    """One crop uint8 [S, 3, S] (columns), each field of `do` for it alone: uint8 [S, S, 3]."""
+    x = tf.transpose(tf.cast(crop, tf.float32), [1, 0, 2])
+    x = tf.cond(do.jittered, lambda: color_ops.jitter(x, do.order, do.factors), lambda: x)
+    x = tf.cond(do.grey, lambda: tf.broadcast_to(color_ops.grey(x), x.shape), lambda: x)
+    x = tf.cond(do.blurred, lambda: color_ops.blur(x, do.sigma, radius), lambda: x)
+    x = tf.cond(do.flipped, lambda: tf.reverse(x, [1]), lambda: x)
+    return tf.transpose(tf.cast(x + 0.5, tf.uint8), [2, 1, 0])
 
 
 _compiled = tf.function(draw, jit_compile=True)

@@ -20,12 +20,17 @@ def views(pictures: int) -> Job:
     def crop(picture: tf.Tensor, seed: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         return draw.crop(picture, seed), seed
 
+    options = tf.data.Options()
+    # The end of an epoch would wait up to a second for the thread that tunes the parallelism; the
+    # endless stream of training never ends. All cores are used either way.
+    options.autotune.enabled = False
     data = (
         tf.data.Dataset.from_tensor_slices((encoded, seeds))
         .map(crop, num_parallel_calls=tf.data.AUTOTUNE)
         .batch(_BATCH)
         .map(draw.color, num_parallel_calls=tf.data.AUTOTUNE)
         .prefetch(4)
+        .with_options(options)
     )
 
     def run() -> None:
