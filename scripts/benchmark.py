@@ -21,6 +21,7 @@ from clipbench_tf.benchmarks.contender import ContenderError
 flags.DEFINE_list("batch", None, "similarity, training_step: pairs, a case for each.")
 flags.DEFINE_list("precision", None, "similarity, training_step: float32, bfloat16, or both.")
 flags.DEFINE_bool("methods", None, "training_step: all five methods instead, ours alone.")
+flags.DEFINE_bool("memory", None, "training_step: peak memory and what saves it, ours alone.")
 _NUMBERS = {
     "repetitions": "Of which the medians are taken.",
     "gathered": "similarity: texts of all replicas that 128 pictures meet; 0 leaves it out.",
@@ -44,7 +45,8 @@ def main(argv: list[str]) -> None:
     if len(argv) != 2:
         sys.exit(f"Error: give the name of one benchmark: {', '.join(catalogue.NAMES)}.")
     values = {
-        name: flags.FLAGS[name].value for name in ("batch", "precision", "methods", *_NUMBERS)
+        name: flags.FLAGS[name].value
+        for name in ("batch", "precision", "methods", "memory", *_NUMBERS)
     }
     options = {name: value for name, value in values.items() if value is not None}
     if "batch" in options:

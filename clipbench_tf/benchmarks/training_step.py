@@ -11,7 +11,10 @@ The peer is `transformers.CLIPModel` on PyTorch at the same sizes, with sdpa att
 autocast (or float32), fused AdamW and the clamp of the logit scale. It gets all 77 positions, as
 its processor pads them, and pictures that are normalised already, whereas ours are bytes.
 
-`--methods` times all five methods on natural captions instead, ours alone.
+`--methods` times all five methods on natural captions instead, ours alone. `--memory` is about the
+peak memory of one batch of CLIP in place of the speed, ours alone: as it is, with the blocks of
+both towers recomputed (`recompute`), with the batch encoded in four parts (`Method.chunks`), and
+with both.
 
 What was tried
 --------------
@@ -28,7 +31,7 @@ Of three blocks of the ViT in bfloat16, matrix products were 73% and passes over
 - Open: layer norm in one pass, 5 instead of 8 ms for each of 50.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from clipbench_tf.benchmarks.comparison import OURS, PEER, compare
@@ -39,41 +42,50 @@ METHODS = ("clip", "slip", "filip", "declip", "defilip")
 _OURS = "clipbench_tf.benchmarks.ours.training_step:step"
 _PEER = "clipbench_tf.benchmarks.peers.training_step:step"
 _BATCHES = 4  # in a repetition: their longest captions differ
+_SAVINGS: dict[str, dict[str, Any]] = {
+    "whole": {},
+    "recompute": {"recompute": True},
+    "chunks=4": {"chunks": 4},
+    "recompute, chunks=4": {"recompute": True, "chunks": 4},
+}
 
 
 def cases(
     batch: Sequence[int] | None = None,
     precision: Sequence[str] = ("float32", "bfloat16"),
     methods: bool = False,
+    memory: bool = False,
     repetitions: int = 5,
 ) -> Iterator[dict]:
-    """A record for each precision, size and length of captions; or for each method.
+    """A record for each precision, size and length of captions; or each method; or each saving.
 
     Args:
-        batch: pairs; by default 32, for all methods 16.
+        batch: pairs; by default 32, for all methods 16, for memory 64.
     """
     for kind in precision:
-        for size in batch or ([16] if methods else [32]):
+        for size in batch or [64 if memory else 16 if methods else 32]:
+            common: dict[str, Any] = {"batch": size, "precision": kind}
+            if memory:
+                for saving, arguments in _SAVINGS.items():
+                    own = {"method": METHODS[0], "natural": False, "batches": 1, **arguments}
+                    yield _case(saving, common | own, False, repetitions)
+                continue
+            common["batches"] = _BATCHES
             for name in METHODS if methods else METHODS[:1]:
                 for natural in (True,) if methods else (True, False):
-                    yield _case(name, size, kind, natural, not methods, repetitions)
+                    own = {"method": name, "natural": natural}
+                    yield _case("", common | own, not methods, repetitions)
 
 
-def _case(
-    method: str, size: int, precision: str, natural: bool, peer: bool, repetitions: int
-) -> dict:
-    arguments: dict[str, Any] = {
-        "batch": size,
-        "batches": _BATCHES,
-        "precision": precision,
-        "natural": natural,
-    }
-    sides = {OURS: Side(_OURS, {"method": method, **arguments})}
+def _case(saving: str, ours: Mapping[str, Any], peer: bool, repetitions: int) -> dict:
+    sides = {OURS: Side(_OURS, ours)}
     if peer:
-        sides[PEER] = Side(_PEER, arguments)
+        sides[PEER] = Side(_PEER, {k: v for k, v in ours.items() if k != "method"})
+    captions = "natural" if ours["natural"] else "77 ids"
+    case = f"{ours['method']}, B={ours['batch']}, {captions}, {ours['precision']}"
     return compare(
-        f"{method}, B={size}, {'natural' if natural else '77 ids'}, {precision}",
-        Unit("pairs/s", size * _BATCHES),
+        f"{case}, {saving}" if saving else case,
+        Unit("pairs/s", ours["batch"] * ours["batches"]),
         sides,
         repetitions=repetitions,
     )

@@ -1,5 +1,9 @@
 """Equation 4 for training: compiled with XLA, in blocks, with a gradient of its own."""
 
+import functools
+import re
+from pathlib import Path
+
 import tensorflow as tf
 
 from clipbench_tf.objectives.token_similarity import shares, with_repeats
@@ -7,6 +11,7 @@ from clipbench_tf.objectives.token_similarity import shares, with_repeats
 BLOCK = 2**23  # cosines held at a time, however many items there are
 
 _compiled = tf.function(jit_compile=True, autograph=False, reduce_retracing=True)
+_graph = tf.function(autograph=False, reduce_retracing=True)
 
 
 def one_way(
@@ -19,8 +24,8 @@ def one_way(
     """`token_similarity` for training: neither pass holds the [N, M, n, m] cosines.
 
     Args:
-        queries: [N, n, D], unit length; cosines are computed in their dtype (on a CPU in float32)
-            and averaged in float32.
+        queries: [N, n, D], unit length; cosines are computed in their dtype (see `_fastest`) and
+            averaged in float32.
         query_mask: bool [N, n], which of them count.
         keys: [M, m, D], unit length.
         key_mask: bool [M, m], which of them count.
@@ -59,8 +64,24 @@ def both_ways(
 
 
 def _fastest(dtype: tf.DType) -> tf.DType:
-    """XLA's products of low precision are the slower ones on a CPU."""
-    return dtype if tf.config.list_logical_devices("GPU") else tf.float32
+    """What cosines are computed in: `dtype`, or float32 where a CPU is slower in `dtype`."""
+    return dtype if tf.config.list_logical_devices("GPU") or _in_parts(dtype) else tf.float32
+
+
+def _in_parts(dtype: tf.DType) -> bool:
+    """Whether XLA gets only what happens to a block's cosines, not their products.
+
+    It makes no use of a CPU's bfloat16 instructions; TensorFlow does, through oneDNN.
+    """
+    gpu = tf.config.list_logical_devices("GPU")
+    return dtype == tf.bfloat16 and not gpu and _cpu_has_bfloat16()
+
+
+@functools.cache
+def _cpu_has_bfloat16() -> bool:
+    """Whether the CPU multiplies bfloat16; if the system does not say, it counts as not."""
+    facts = Path("/proc/cpuinfo")
+    return facts.exists() and bool(re.search(r"\b(avx512_bf16|amx_bf16)\b", facts.read_text()))
 
 
 def _exist(mask: tf.Tensor) -> tf.Tensor:
@@ -80,22 +101,23 @@ def _similarities(
 
     With `both`, a second one: the weighted sum over keys of their best cosines to the queries.
     """
+    forward, backward = _IN_PARTS if _in_parts(queries.dtype) else _WHOLE
 
     @tf.custom_gradient
     def of(queries: tf.Tensor, keys: tf.Tensor):
         # Held still: otherwise an eager tape would ask the compiled loop for its intermediates.
         queries, keys = tf.stop_gradient(queries), tf.stop_gradient(keys)
-        sums, winners = _forward(queries, query_weights, keys, key_weights, both, block)
+        tokens = queries, query_weights, keys, key_weights
+        sums, winners = forward(*tokens, both, block)
 
         def gradient(*upstream: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-            return _backward(queries, query_weights, keys, key_weights, winners, upstream)
+            return backward(*tokens, winners, upstream)
 
         return sums, gradient
 
     return of(queries, keys)
 
 
-@_compiled
 def _forward(
     queries: tf.Tensor,
     query_weights: tf.Tensor,
@@ -113,19 +135,13 @@ def _forward(
         cosines = tf.matmul(_flat(keys), rows, transpose_b=True)
         # Positions before items: a maximum then runs along whole rows of items.
         cosines = tf.reshape(cosines, tf.concat([tf.shape(keys)[:2], positions, [-1]], 0))
-        best = tf.reduce_max(cosines, axis=0)
-        winners = [_first(cosines == best, axis=0)]
-        sums = [tf.einsum("jni,ni->ji", tf.cast(best, tf.float32), weights)]
-        if both:
-            best = tf.reduce_max(cosines, axis=2)
-            winners.append(_first(cosines == best[:, :, tf.newaxis], axis=2))
-            sums.append(tf.einsum("rji,rj->ji", tf.cast(best, tf.float32), key_weights))
-        return sums, winners
+        return _best(cosines, weights, key_weights if both else None)
 
     ways = 1 + both
     sums, winners = tf.map_fn(
         one_block,
         (_cut(keys, blocks), _cut(key_weights, blocks)),
+        parallel_iterations=1,  # more would hold more blocks
         fn_output_signature=([tf.float32] * ways, [tf.int16] * ways),
     )
     items = tf.shape(keys)[0]
@@ -133,6 +149,18 @@ def _forward(
 
 
 @_compiled
+def _best(
+    cosines: tf.Tensor, weights: tf.Tensor, key_weights: tf.Tensor | None
+) -> tuple[list[tf.Tensor], list[tf.Tensor]]:
+    """The sums of a block [m, M / C, n, N], and who won; of both ways with `key_weights`."""
+    best, winners = _maximum(cosines, axis=0)
+    sums = [tf.einsum("jni,ni->ji", best, weights)]
+    if key_weights is None:
+        return sums, [winners]
+    best, others = _maximum(cosines, axis=2)
+    return [*sums, tf.einsum("rji,rj->ji", best, key_weights)], [winners, others]
+
+
 def _backward(
     queries: tf.Tensor,
     query_weights: tf.Tensor,
@@ -146,18 +174,19 @@ def _backward(
     blocks = tf.shape(winners[0])[0]
     all_keys, all_weights = _cut(keys, blocks), _cut(key_weights, blocks)
     received = [tf.transpose(_cut(u[:, tf.newaxis], blocks), [0, 2, 1, 3]) for u in upstream]
-    of_key, of_query = _numbers(tf.shape(keys)[1]), _numbers(positions[0])
 
     def one_block(
         block: tf.Tensor, of_rows: tf.Tensor, of_keys: tf.TensorArray
     ) -> tuple[tf.Tensor, tf.Tensor, tf.TensorArray]:
-        share = received[0][block] * weights  # [M / C, n, N]
-        passed = tf.where(winners[0][block] == of_key[:, None, None, None], share, 0.0)
-        if len(winners) > 1:
-            share = received[1][block][:, 0] * all_weights[block][..., tf.newaxis]
-            won = winners[1][block][:, :, tf.newaxis] == of_query[:, None]
-            passed += tf.where(won, share[:, :, tf.newaxis], 0.0)
-        passed = tf.reshape(tf.cast(passed, rows.dtype), [-1, tf.shape(rows)[0]])
+        passed = _passed(
+            [w[block] for w in winners],
+            [r[block] for r in received],
+            weights,
+            all_weights[block],
+            rows.dtype,
+        )
+        # Not in there: XLA would find each number's place by divisions, at four times the cost.
+        passed = tf.reshape(passed, [-1, tf.shape(rows)[0]])
         gradient = tf.matmul(passed, _flat(all_keys[block]), transpose_a=True)
         of_keys = of_keys.write(block, tf.matmul(passed, rows))
         return block + 1, of_rows + tf.cast(gradient, tf.float32), of_keys
@@ -166,6 +195,7 @@ def _backward(
         lambda block, *_: block < blocks,
         one_block,
         (0, tf.zeros_like(rows, tf.float32), tf.TensorArray(rows.dtype, size=blocks)),
+        parallel_iterations=1,
         maximum_iterations=blocks,
     )
     of_queries = tf.reshape(of_rows, tf.concat([positions, [-1], tf.shape(rows)[1:]], 0))
@@ -174,6 +204,29 @@ def _backward(
         tf.cast(tf.transpose(of_queries, [1, 0, 2]), queries.dtype),
         tf.reshape(of_keys, tf.concat([[-1], tf.shape(keys)[1:]], 0))[: tf.shape(keys)[0]],
     )
+
+
+_WHOLE = _compiled(_forward), _compiled(_backward)
+_IN_PARTS = _graph(_forward), _graph(_backward)
+
+
+@_compiled
+def _passed(
+    winners: list[tf.Tensor],
+    received: list[tf.Tensor],
+    weights: tf.Tensor,
+    key_weights: tf.Tensor,
+    dtype: tf.DType,
+) -> tf.Tensor:
+    """[m, M / C, n, N]: what each cosine of a block receives through the maxima that it is."""
+    of_key, of_query = _numbers(tf.shape(key_weights)[0]), _numbers(tf.shape(weights)[0])
+    share = received[0] * weights  # [M / C, n, N]
+    passed = tf.where(winners[0] == of_key[:, None, None, None], share, 0.0)
+    if len(winners) > 1:
+        share = received[1][:, 0] * key_weights[..., tf.newaxis]  # [m, M / C, N]
+        won = winners[1][:, :, tf.newaxis] == of_query[:, None]
+        passed += tf.where(won, share[:, :, tf.newaxis], 0.0)
+    return tf.cast(passed, dtype)
 
 
 def _by_position(items: tf.Tensor, weights: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
@@ -208,7 +261,34 @@ def _numbers(count: tf.Tensor) -> tf.Tensor:
     return tf.cast(tf.range(count), tf.int16)
 
 
-def _first(won: tf.Tensor, axis: int) -> tf.Tensor:
-    """int16: the first place of bool [A, B, C, D] along `axis` that holds true."""
-    places = tf.reshape(tf.range(tf.shape(won)[axis]), [-1] + [1] * (3 - axis))
-    return tf.cast(tf.reduce_min(tf.where(won, places, 2**15 - 1), axis=axis), tf.int16)
+def _maximum(cosines: tf.Tensor, axis: int) -> tuple[tf.Tensor, tf.Tensor]:
+    """float32: the largest of [A, B, C, D] along `axis`; int16: a place that holds it."""
+    places = tf.reshape(tf.range(tf.shape(cosines)[axis]), [-1] + [1] * (3 - axis))
+    if _in_parts(cosines.dtype):
+        return _packed_maximum(cosines, places, axis)
+    best = tf.reduce_max(cosines, axis=axis)
+    won = cosines == tf.expand_dims(best, axis)
+    first = tf.reduce_min(tf.where(won, places, 2**15 - 1), axis=axis)
+    return tf.cast(best, tf.float32), tf.cast(first, tf.int16)
+
+
+def _packed_maximum(
+    cosines: tf.Tensor, places: tf.Tensor, axis: int
+) -> tuple[tf.Tensor, tf.Tensor]:
+    """`_maximum` of bfloat16 in one pass: the largest int32 of a cosine's bits above its place.
+
+    What is not a number may count as the smallest here; in the gradients it is not lost.
+    """
+    bits = _ordered(tf.bitcast(cosines, tf.int16))
+    best = tf.reduce_max(tf.cast(bits, tf.int32) * 2**16 + places, axis=axis)
+    bits = _ordered(tf.cast(tf.bitwise.right_shift(best, 16), tf.int16))
+    return tf.cast(tf.bitcast(bits, tf.bfloat16), tf.float32), tf.cast(
+        tf.bitwise.bitwise_and(best, 2**15 - 1), tf.int16
+    )
+
+
+def _ordered(bits: tf.Tensor) -> tf.Tensor:
+    """int16: the bits of floats so that they compare as these do; the same again undoes it."""
+    return tf.bitwise.bitwise_xor(
+        bits, tf.bitwise.bitwise_and(tf.bitwise.right_shift(bits, 15), 2**15 - 1)
+    )

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from clipbench_tf.objectives import blockwise_similarity
 from clipbench_tf.objectives.blockwise_similarity import both_ways, one_way
 from objectives import reference
 from objectives.samples import assert_close
@@ -74,6 +75,61 @@ def _by_token(gradients):
     return joined
 
 
+@pytest.fixture(params=[True, False], ids=["in_parts", "in_float32"])
+def cpu_has_bfloat16(request, monkeypatch):
+    """Both kinds of CPU: what this one lacks, TensorFlow computes otherwise, as exactly."""
+    monkeypatch.setattr(blockwise_similarity, "_cpu_has_bfloat16", lambda: request.param)
+
+
+@pytest.mark.usefixtures("cpu_has_bfloat16")
+@pytest.mark.parametrize("block", [1, 4000, 2**23], ids=["single", "odd", "whole"])
+def test_bfloat16_gradient(block):
+    tokens, masks = sample((4, 9), (5, 7), width=64)
+    q, k = (tf.constant(t, tf.bfloat16) for t in tokens)
+    rng = np.random.default_rng(1)
+    upstream = rng.normal(size=(4, 5)), rng.normal(size=(5, 4))
+    with tf.GradientTape() as tape:
+        tape.watch([q, k])
+        both = both_ways(q, masks[0], k, masks[1], block)
+        total = tf.add_n([tf.reduce_sum(b * u) for b, u in zip(both, upstream, strict=True)])
+    rounded = [tf.cast(t, tf.float64).numpy() for t in (q, k)]
+    by_hand = gradients_by_hand(rounded[0], masks[0], rounded[1], masks[1], upstream[0])
+    other = gradients_by_hand(rounded[1], masks[1], rounded[0], masks[0], upstream[1])
+    by_hand = [one + two for one, two in zip(by_hand, other[::-1], strict=True)]
+    found = [tf.cast(g, tf.float64) for g in tape.gradient(total, [q, k])]
+    for one, expected in zip(_by_token(found), _by_token(by_hand), strict=True):
+        # Two equal cosines in bfloat16 may differ in float64: rarely, another token wins.
+        assert np.linalg.norm(one - expected) < 0.02 * np.linalg.norm(expected)
+
+
+def test_the_packed_maximum_is_exact():
+    rng = np.random.default_rng(0)
+    cosines = tf.cast(rng.normal(size=(6, 3, 5, 40)) - 1.0, tf.bfloat16)
+    cosines = tf.where(rng.random(cosines.shape) < 0.1, tf.constant(-0.0, tf.bfloat16), cosines)
+    for axis, shape in ((0, [-1, 1, 1, 1]), (2, [-1, 1])):
+        places = tf.reshape(tf.range(cosines.shape[axis]), shape)
+        best, winners = blockwise_similarity._packed_maximum(cosines, places, axis)
+        np.testing.assert_array_equal(best, tf.reduce_max(tf.cast(cosines, tf.float32), axis))
+        winners = tf.expand_dims(tf.cast(winners, tf.int64), axis).numpy()
+        won = np.take_along_axis(tf.cast(cosines, tf.float32).numpy(), winners, axis)
+        np.testing.assert_array_equal(np.squeeze(won, axis), best)
+
+
+@pytest.mark.usefixtures("cpu_has_bfloat16")
+def test_what_is_not_a_number_reaches_the_gradients():
+    tokens, masks = sample((3, 4), (2, 5))
+    for place in range(2):
+        q, k = (np.array(t) for t in tokens)
+        (q, k)[place][0, 0] = np.nan
+        q, k = tf.constant(q, tf.bfloat16), tf.constant(k, tf.bfloat16)
+        with tf.GradientTape() as tape:
+            tape.watch([q, k])
+            total = tf.reduce_sum(one_way(q, masks[0], k, masks[1]))
+        gradients = tape.gradient(total, [q, k])
+        assert not all(np.isfinite(tf.cast(g, tf.float32)).all() for g in gradients)
+
+
+@pytest.mark.usefixtures("cpu_has_bfloat16")
 def test_bfloat16_cosines_are_averaged_in_float32():
     tokens, masks = sample((4, 49), (3, 20), width=64)
     q, k = (tf.constant(t, tf.bfloat16) for t in tokens)

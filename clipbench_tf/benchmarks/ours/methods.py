@@ -18,11 +18,26 @@ class Parts(NamedTuple):
     recipe: Recipe
 
 
-def from_gin(method: str, precision: str, batch: int) -> Parts:
-    """The paper's `method`, not yet built, in `precision` ("float32" or "bfloat16")."""
+def from_gin(
+    method: str, precision: str, batch: int, recompute: bool = False, chunks: int = 1
+) -> Parts:
+    """The paper's `method`, not yet built.
+
+    Args:
+        method: its gin file.
+        precision: "float32" or "bfloat16".
+        batch: pairs.
+        recompute: of both towers.
+        chunks: of `Method`.
+    """
     config.parse(
         [f"methods/{method}.gin", "models/vit_b32.gin", "recipes/paper.gin"],
-        [f"runtime.prepare.precision = {PRECISIONS[precision]!r}"],
+        [
+            f"runtime.prepare.precision = {PRECISIONS[precision]!r}",
+            f"vision_transformer.VisionTransformer.recompute = {recompute}",
+            f"text_transformer.TextTransformer.recompute = {recompute}",
+            f"method.Method.chunks = {chunks}",
+        ],
     )
     config.build("runtime.prepare")
     return Parts(

@@ -13,9 +13,17 @@ from clipbench_tf.features import Batch
 _STEPS_PER_EPOCH = 1000  # only the learning rate depends on it
 
 
-def step(method: str, batch: int, batches: int, precision: str, natural: bool) -> Job:
+def step(
+    method: str,
+    batch: int,
+    batches: int,
+    precision: str,
+    natural: bool,
+    recompute: bool = False,
+    chunks: int = 1,
+) -> Job:
     """A repetition is `batches` steps on as many different batches."""
-    parts = from_gin(method, precision, batch)
+    parts = from_gin(method, precision, batch, recompute, chunks)
     data = _data(parts, batch, batches, natural)
     model = parts.method
     model.build(next(iter(data)))
