@@ -69,7 +69,7 @@ def test_strategies_of_one_process():
 
 def test_mirrored_needs_several_devices(monkeypatch):
     monkeypatch.setattr(tf.config, "get_logical_device_configuration", lambda device: None)
-    with pytest.raises(ClusterError, match=r"found no GPU, and one CPU .* launch\.py"):
+    with pytest.raises(ClusterError, match=r"found no GPU, and one CPU .* scripts/launch\.py"):
         prepare(strategy="mirrored")
 
 
