@@ -5,6 +5,8 @@ from collections.abc import Sequence
 import keras
 import tensorflow as tf
 
+from clipbench_tf.models.batch_norm import BatchNorm
+
 
 class Linear(keras.layers.Dense):
     """Dense layer with bias, both uniform in +-1/sqrt(fan-in), as the released code starts it.
@@ -43,9 +45,7 @@ class Perceptron(keras.layers.Layer):
             raise ValueError(f"{name} needs at least one width.")
         self.linears = [Linear(width, name=f"linear_{i}") for i, width in enumerate(widths)]
         self.norms = [
-            keras.layers.BatchNormalization(
-                momentum=0.9, epsilon=1e-5, synchronized=synchronized, name=f"norm_{i}"
-            )
+            BatchNorm(synchronized=synchronized, name=f"norm_{i}")
             for i in range(len(widths) - (not last_norm))
         ]
 

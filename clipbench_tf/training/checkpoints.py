@@ -45,6 +45,7 @@ class Checkpoints:
         state = tf.train.Checkpoint(
             variables=self._variables, best_value=self.best_value, seconds=self._seconds
         )
+        _ = state.save_counter  # made now, since all workers must make a variable together
         self._saved: int | None = None  # the step of the latest checkpoint known to be whole
         for place in (folder, folder / "best"):
             _recover_list(place)

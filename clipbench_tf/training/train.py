@@ -12,7 +12,7 @@ from clipbench_tf.evaluation.method_encoders import MethodEncoders
 from clipbench_tf.evaluation.scorers import Scorer, cosine
 from clipbench_tf.evaluation.zero_shot import ZeroShot
 from clipbench_tf.method import Method
-from clipbench_tf.training import replicas
+from clipbench_tf.training import peers, replicas
 from clipbench_tf.training.checkpoints import BestCheckpoint, CheckpointError, Checkpoints
 from clipbench_tf.training.log_scalars import LogScalars
 from clipbench_tf.training.metrics_log import MetricsLog
@@ -110,21 +110,33 @@ class Trainer:
         """Trains, evaluates, exports; returns the record. `config` is shown in TensorBoard.
 
         The chief alone writes and evaluates; on other workers, what is returned is empty.
+
+        Raises:
+            CorruptDataError: if too many records cannot be decoded.
+            LostWorkerError: if another worker is gone.
         """
         with self.strategy.scope():
-            checkpoints, record = self.prepare(), {}
-            before = checkpoints.step()
-            if replicas.worker() > 0:
-                self.fit(checkpoints, self.watchers(checkpoints))
-            else:
-                tensorboard = TensorBoardLog(self.workdir / "tensorboard", resumed_at=before)
-                if before < self.total_steps:
-                    tensorboard.write_text(before, "config", config)
-                self.fit(checkpoints, self.callbacks(checkpoints, tensorboard))
-                outcome = Outcome(self.workdir, self.encoders, self.evaluation, self.pipeline)
-                record = outcome.write(tensorboard, checkpoints)
-            replicas.barrier(self.strategy)  # no worker leaves while another needs it
+            checkpoints = self.prepare()
+            try:
+                record = self._chief(checkpoints, config) if replicas.worker() == 0 else {}
+                if replicas.worker() > 0:
+                    self.fit(checkpoints, self.watchers(checkpoints))
+                replicas.barrier(self.strategy)  # no worker leaves while another needs it
+            except tf.errors.OpError as error:
+                if self.pipeline.corrupt.error is not None:
+                    raise self.pipeline.corrupt.error from None
+                raise peers.explained(error, checkpoints.latest) from error
             return record
+
+    def _chief(self, checkpoints: Checkpoints, config: str) -> dict:
+        """The run of the worker that writes; returns the record."""
+        before = checkpoints.step()
+        tensorboard = TensorBoardLog(self.workdir / "tensorboard", resumed_at=before)
+        if before < self.total_steps:
+            tensorboard.write_text(before, "config", config)
+        self.fit(checkpoints, self.callbacks(checkpoints, tensorboard))
+        outcome = Outcome(self.workdir, self.encoders, self.evaluation, self.pipeline)
+        return outcome.write(tensorboard, checkpoints)
 
     def prepare(self) -> Checkpoints:
         """Creates all variables and restores the latest checkpoint, if there is one.
@@ -156,28 +168,19 @@ class Trainer:
         return checkpoints
 
     def fit(self, checkpoints: Checkpoints, callbacks: list[keras.callbacks.Callback]) -> None:
-        """Trains to the last step through `Model.fit`.
-
-        Raises:
-            CorruptDataError: if too many records cannot be decoded.
-        """
+        """Trains to the last step through `Model.fit`."""
         # Again, because a skipped step is none of those that were to be taken.
         while checkpoints.step() < self.total_steps:
             for first, last, steps in segments(checkpoints.step(), self.total_steps, self.interval):
-                try:
-                    self.method.fit(
-                        self.batches(),
-                        initial_epoch=first,
-                        epochs=last,
-                        steps_per_epoch=steps,
-                        callbacks=callbacks,
-                        shuffle=False,
-                        verbose=0,
-                    )
-                except tf.errors.OpError:
-                    if self.pipeline.corrupt.error is not None:
-                        raise self.pipeline.corrupt.error from None
-                    raise
+                self.method.fit(
+                    self.batches(),
+                    initial_epoch=first,
+                    epochs=last,
+                    steps_per_epoch=steps,
+                    callbacks=callbacks,
+                    shuffle=False,
+                    verbose=0,
+                )
 
     def batches(self) -> tf.data.Dataset:
         """What is left of the endless stream, dealt to the replicas; each worker reads its own."""
