@@ -1,0 +1,55 @@
+"""One process, two workers and four train the same numbers."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tests.distributed.processes import finish, module, start
+
+METHODS = ("clip", "slip", "filip", "declip", "defilip")
+
+
+def trained(folder: Path, workers: int, steps: int, *cases: str) -> list[list[dict]]:
+    """What each worker has after `steps` steps, for each case."""
+    folder.mkdir()
+    command = module("tests.distributed.same_numbers", folder, steps, *cases)
+    for status, output in finish(start(workers, command)):
+        assert status == 0, output[-3000:]
+    names = [case.replace(":", "-") for case in cases]
+    return [[dict(np.load(folder / f"{n}.{w}.npz")) for w in range(workers)] for n in names]
+
+
+def assert_same(alone: dict, several: list[dict], steps: int) -> None:
+    traffic = [name for name in several[0] if name.startswith("logged traffic/")]
+    assert traffic
+    assert len(alone["logged loss"]) == steps
+    assert alone["logged loss"][-1] != alone["logged loss"][0]
+    for worker in several:
+        assert set(worker) == {*alone, *traffic}
+        for name, value in alone.items():
+            if name.endswith("/position"):  # each worker has a stream of its own
+                continue
+            found = worker[name]
+            scale = max(1.0, np.abs(value).max())
+            np.testing.assert_allclose(found / scale, value / scale, atol=1e-5, err_msg=name)
+            # Among each other, they agree to the last digit.
+            np.testing.assert_array_equal(found, several[0][name], err_msg=name)
+
+
+def test_two_workers_take_the_steps_of_one_process(tmp_path):
+    case = "defilip:resnet"
+    [[alone]] = trained(tmp_path / "1", 1, 3, case)
+    [two] = trained(tmp_path / "2", 2, 3, case)
+    assert_same(alone, two, 3)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("tower", ["vit", "resnet"])
+def test_two_and_four_workers_train_50_steps_of_every_method_as_one_process(tower, tmp_path):
+    cases = [f"{method}:{tower}" for method in METHODS]
+    alone = trained(tmp_path / "1", 1, 50, *cases)
+    for workers in (2, 4):
+        several = trained(tmp_path / str(workers), workers, 50, *cases)
+        for [one], many in zip(alone, several, strict=True):
+            assert_same(one, many, 50)
