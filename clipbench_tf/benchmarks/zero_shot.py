@@ -15,6 +15,14 @@ What was tried
 --------------
 - Prompts are cut after the longest of their chunk, and chunks hold names of like length.
 - The encoded classes are kept beside the model (`ClassifierCache`).
+- Not done, as it belongs to the towers: of the time of a batch of 64 pictures, products take 70%,
+  casts 8% (weights to bfloat16, once a batch), Sigmoid and Mul of QuickGELU 13%, and BiasAdd 3%,
+  which a reshape between product and bias keeps from being fused.
+
+The record is one repetition of 160 prompts and 64 pictures, the only one that no other program
+disturbed: 5.0 and 0.99 times the peer. Beside others at work, three of 400 and 128 gave 7.7 and
+0.97, the fastest pictures of both sides 32.0 and 28.8 a second. At 182 prompts/s all 80,000 take
+ours 7.3 minutes, at 36 the peer 37; neither was run in full.
 """
 
 from collections.abc import Iterator
