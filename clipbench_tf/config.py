@@ -80,6 +80,11 @@ def _bound(text: str) -> set[str]:
     return {".".join(name.split("/")[-1].split(".")[-2:]) for name in names}
 
 
+def bound() -> str:
+    """Everything that was parsed, read or not: workers compare it before anything is built."""
+    return gin.config_str()
+
+
 def operative() -> str:
     """Everything that was bound and read so far, as a gin file that repeats the run."""
     return gin.operative_config_str()

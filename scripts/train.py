@@ -20,6 +20,9 @@ _GIN_BINDINGS = flags.DEFINE_multi_string(
 _STRATEGY = flags.DEFINE_string(
     "strategy", None, "auto, one_device, mirrored or multi_worker. Wins over the gin file's."
 )
+_WORKER_TIMEOUT = flags.DEFINE_float(
+    "worker_timeout", 60.0, "Seconds in which all workers must have started.", lower_bound=1.0
+)
 _WORKDIR = flags.DEFINE_string(
     "workdir", None, "The run folder. Default: runs/<name of the gin file>."
 )
@@ -35,10 +38,9 @@ def main(argv: list[str]) -> None:
     chosen = [f"runtime.prepare.strategy = {_STRATEGY.value!r}"] if _STRATEGY.value else []
     try:
         config.parse(_GIN_FILE.value, [*_GIN_BINDINGS.value, *chosen])
-        strategy = config.build("runtime.prepare")
-        trainer = config.build("train.Trainer", workdir=workdir, strategy=strategy)
-        config.check_used()
-        config.claim(workdir)
+        from clipbench_tf.training.start import start  # TensorFlow takes seconds to import
+
+        trainer = start(workdir, timeout=_WORKER_TIMEOUT.value)
     except ValueError as error:
         sys.exit(f"Error: {error}")
     from clipbench_tf.data.corrupt import CorruptDataError

@@ -17,7 +17,7 @@ PACKAGES = ("tensorflow", "keras", "tensorflow-text", "numpy", "gin-config", "pi
 
 def environment() -> dict:
     """Facts for a JSON record; no host names, no paths."""
-    return {"hardware": _hardware(), "packages": packages(), "git_commit": _commit()}
+    return {"hardware": _hardware(), "packages": packages(), "git_commit": commit()}
 
 
 def write(record: dict, path: Path) -> None:
@@ -58,7 +58,7 @@ def packages() -> dict[str, str]:
     return versions
 
 
-def _commit() -> str | None:
+def commit() -> str | None:
     """The commit of the checkout that runs, with "-dirty" if it was changed; else None.
 
     The package may be installed apart from the checkout, and then the script tells.

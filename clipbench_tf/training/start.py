@@ -1,0 +1,54 @@
+"""From a parsed configuration to a trainer, on all workers or on none."""
+
+import contextlib
+from collections.abc import Iterator
+from pathlib import Path
+
+import tensorflow as tf
+
+from clipbench_tf import config
+from clipbench_tf.training import cluster, handshake, replicas
+from clipbench_tf.training.cluster import ClusterError
+from clipbench_tf.training.train import Trainer
+
+
+def start(workdir: Path, *, timeout: float = 60.0) -> Trainer:
+    """Meets the other workers, builds everything that is bound, and claims the run folder.
+
+    Args:
+        workdir: the run folder.
+        timeout: seconds that workers wait for each other.
+
+    Raises:
+        ConfigError: for a configuration that cannot run.
+        ClusterError: if workers do not find each other, differ, or one of them cannot start.
+    """
+    workers = cluster.read()
+    if workers is not None:
+        told = f"{config.bound()}\n--workdir={workdir}\n"
+        handshake.meet(workers, told, timeout=timeout)
+    strategy = config.build("runtime.prepare")
+    with strategy.scope():
+        chief = replicas.worker() == 0
+    with _together(strategy):
+        trainer = config.build("train.Trainer", workdir=workdir, strategy=strategy)
+        config.check_used()
+        if chief:
+            config.claim(workdir)
+    return trainer
+
+
+@contextlib.contextmanager
+def _together(strategy: tf.distribute.Strategy) -> Iterator[None]:
+    """What fails on one worker within fails on all: none is left waiting for it."""
+    own: ValueError | None = None
+    try:
+        yield
+    except ValueError as error:
+        own = error
+    with strategy.scope():
+        failed = replicas.of_workers(strategy, int(own is not None))
+    if own is not None:
+        raise own
+    if any(failed):
+        raise ClusterError(f"Worker {failed.index(1)} cannot start; see what it prints.")
