@@ -1,0 +1,51 @@
+"""A method with all its variables and none of their values."""
+
+import keras
+import tensorflow as tf
+
+from clipbench_tf.data.pipeline import Pipeline
+from clipbench_tf.method import Method
+from clipbench_tf.models.locked import Locked
+
+
+def draw(method: Method, pipeline: Pipeline, text_length: int) -> None:
+    """Creates the variables of `method` as its `build` does, without memory for them.
+
+    They can be counted, but have no values: do not train or call the method afterwards.
+
+    Raises:
+        ValueError: where parts do not fit each other, as in training.
+    """
+    views = len(pipeline.image_views.views)
+    side = pipeline.image_views.size
+    texts = len(pipeline.caption_views)
+    masked = pipeline.mask_probability > 0
+    texts += bool(masked and pipeline.separate_masked_view)
+    batch = {
+        "images": tf.TensorSpec([1, views, side, side, 3], tf.uint8),
+        "ids": tf.TensorSpec([1, texts, text_length], tf.int32),
+        "position": tf.TensorSpec([1], tf.int64),
+    }
+    if masked:
+        batch["mlm_labels"] = tf.TensorSpec([1, text_length], tf.int32)
+    encoder = method.image_encoder
+    if isinstance(encoder, Locked):
+        # Its own `build` looks for another run's weights, which a plan does not need.
+        encoder.encoder.trainable = False
+        encoder.built = True
+    # Keras gives variables no memory in this scope, and the traced function is never run.
+    with keras.StatelessScope(initialize_variables=False):
+        tf.function(method.build, autograph=False).get_concrete_function(batch)
+
+
+def count(variables: list[keras.Variable]) -> int:
+    """Numbers in `variables`."""
+    return sum(size(v) for v in variables)
+
+
+def size(variable: keras.Variable) -> int:
+    """Numbers in `variable`."""
+    total = 1
+    for side in variable.shape:
+        total *= side
+    return total

@@ -1,0 +1,58 @@
+"""What a part of a training step computes and holds, on one replica."""
+
+import dataclasses
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Costs:
+    """Sums of parts are sums of fields.
+
+    Attributes:
+        forward: floating-point operations of matrix products and convolutions in the forward
+            pass; a product [m, k] x [k, n] is 2 m k n of them.
+        backward: the same in the backward pass, that of recomputed layers included.
+        saved: bytes of activations that the forward pass leaves for the backward pass.
+        working: bytes held beside these for a moment. A sum is an upper bound: TensorFlow's
+            executor may run independent parts at the same time.
+        moved: bytes that all but the products read and write, forward and backward, where each
+            operation reads its inputs from memory and writes its outputs there.
+        narrow_weights: bytes of copies of weights in a lower precision.
+    """
+
+    forward: float = 0.0
+    backward: float = 0.0
+    saved: float = 0.0
+    working: float = 0.0
+    moved: float = 0.0
+    narrow_weights: float = 0.0
+
+    def __add__(self, other: "Costs") -> "Costs":
+        return Costs(**{f.name: getattr(self, f.name) + getattr(other, f.name) for f in _FIELDS})
+
+    def times(self, count: float) -> "Costs":
+        """Of `count` such parts."""
+        return Costs(**{f.name: count * getattr(self, f.name) for f in _FIELDS})
+
+
+_FIELDS = dataclasses.fields(Costs)
+
+# Bytes that all but the products move for each byte saved, in the forward and in the backward pass:
+# counted in the graphs of the towers (tests/planning/test_towers.py), not timed.
+PASSES = {
+    "transformer": {4: (5.9, 6.6), 2: (7.6, 9.4)},
+    "resnet": {4: (3.6, 4.2), 2: (5.6, 6.4)},
+}
+
+
+def product(
+    rows: float, inner: float, columns: float, *, weight_bytes: int = 4, gradients: int = 2
+) -> Costs:
+    """Rows [rows, inner] times a weight [inner, columns]; what is saved is its callers' business.
+
+    Args:
+        weight_bytes: of a number in the product; the weight itself has 4.
+        gradients: 2 for those of the rows and of the weight, 1 for the weight's alone, 0 for none.
+    """
+    operations = 2.0 * rows * inner * columns
+    copy = inner * columns * weight_bytes if weight_bytes < 4 and gradients == 2 else 0
+    return Costs(forward=operations, backward=gradients * operations, narrow_weights=copy)

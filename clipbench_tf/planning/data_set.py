@@ -1,0 +1,83 @@
+"""How many pairs a recipe's data set has, whether or not it lies on this machine."""
+
+import dataclasses
+import json
+from pathlib import Path
+
+from clipbench_tf.data import sources
+
+
+@dataclasses.dataclass(frozen=True)
+class Pairs:
+    """What a plan must know of a data set.
+
+    Attributes:
+        examples: in the training split.
+        source: where that number comes from, for people.
+        caption_tokens: of a mean caption, or None where nobody has counted.
+    """
+
+    examples: int
+    source: str
+    caption_tokens: float | None = None
+
+
+_TABLE_2 = "the paper's Table 2, as the data set is not here"
+# Examples and caption length (in words, taken for tokens) by Table 2 of Cui et al. 2022.
+KNOWN = {
+    "yfcc15m_v1": Pairs(14_747_529, _TABLE_2, 26.1),
+    "yfcc15m_v2": Pairs(15_388_848, _TABLE_2, 16.7),
+}
+
+
+def pairs(dataset: str, split: str, examples: int | None = None) -> Pairs:
+    """What is known of `split` of `dataset`, an embedded one's name or a folder.
+
+    `dataset.json` counts, shards need not be there; without one, the table above.
+
+    Args:
+        examples: the number to plan with, whatever else is known.
+
+    Raises:
+        DatasetError: if nothing tells the number, naming the flag that would.
+    """
+    name = Path(dataset).name
+    tokens = KNOWN[name].caption_tokens if name in KNOWN else None
+    if examples is not None:
+        if examples < 1:
+            raise sources.DatasetError(f"--examples is {examples}; it must be at least 1.")
+        return Pairs(examples, "--examples", tokens)
+    for folder in (sources.EMBEDDED / dataset, Path(dataset)):
+        description = folder / "dataset.json"
+        if description.is_file():
+            return Pairs(_described(description, split), "dataset.json", tokens)
+    if name not in KNOWN:
+        raise sources.DatasetError(
+            f"Data set {dataset!r} is not here, and its size is not known ({', '.join(KNOWN)} "
+            f"are); give the number of its pairs as --examples."
+        )
+    return KNOWN[name]
+
+
+def stand_in(folder: Path, splits: dict[str, int]) -> str:
+    """Writes a description without shards into `folder`, enough to build a pipeline from."""
+    folder.mkdir(parents=True)
+    fields = {
+        "name": folder.name,
+        "classes": ["class"],
+        "splits": {name: {"files": [], "examples": count} for name, count in splits.items()},
+    }
+    (folder / "dataset.json").write_text(json.dumps(fields), encoding="utf-8")
+    return str(folder)
+
+
+def _described(description: Path, split: str) -> int:
+    try:
+        splits = json.loads(description.read_text(encoding="utf-8"))["splits"]
+        if split in splits:
+            return int(splits[split]["examples"])
+    except (ValueError, KeyError, TypeError) as error:
+        raise sources.DatasetError(
+            f"{description} is no description of a data set: {error!r}."
+        ) from error
+    raise sources.DatasetError(f"{description} has no split {split!r}; it has {', '.join(splits)}.")

@@ -1,0 +1,99 @@
+"""What one replica is given in a training step."""
+
+import dataclasses
+
+from clipbench_tf.data.pipeline import Pipeline
+from clipbench_tf.method import Method
+
+_BYTES = {"float32": 4, "bfloat16": 2, "float16": 2}
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Workload:
+    """The sizes that all costs depend on, beside those of the layers.
+
+    Attributes:
+        batch: pairs on this replica.
+        replicas: that share the global batch.
+        image_views: of each picture.
+        text_views: of each caption.
+        text_length: positions in a caption as the tower gets it, padding included.
+        masked: captions' tokens that masked language modelling predicts, of all pairs together.
+        dtype: in which the towers compute.
+        chunks: parts in which the batch is encoded.
+        recompute_images: whether the image tower keeps its blocks' inputs only.
+        recompute_texts: the same of the text tower.
+    """
+
+    batch: int
+    replicas: int = 1
+    image_views: int = 1
+    text_views: int = 1
+    text_length: int = 77
+    masked: float = 0.0
+    dtype: str = "float32"
+    chunks: int = 1
+    recompute_images: bool = False
+    recompute_texts: bool = False
+
+    @property
+    def bytes(self) -> int:
+        """Of a number that the towers compute."""
+        return _BYTES[self.dtype]
+
+    @property
+    def gathered(self) -> int:
+        """Pairs in the global batch."""
+        return self.batch * self.replicas
+
+    @property
+    def mixed(self) -> bool:
+        """Whether weights, kept in float32, are used in a lower precision."""
+        return self.bytes < 4
+
+
+def workload(
+    method: Method, pipeline: Pipeline, *, replicas: int, text_length: int, caption_tokens: float
+) -> Workload:
+    """What each of `replicas` gets of the global batch of `pipeline`.
+
+    Args:
+        text_length: positions of a caption after trimming.
+        caption_tokens: tokens of a mean caption that may be masked.
+
+    Raises:
+        ValueError: if the replicas cannot have equal parts, or a part is not `chunks` equal ones.
+    """
+    if replicas < 1:
+        raise ValueError(f"--devices is {replicas}; it must be at least 1.")
+    batch, rest = divmod(pipeline.batch_size, replicas)
+    if rest or not batch:
+        fitting = [n for n in range(1, replicas) if pipeline.batch_size % n == 0][-1]
+        raise ValueError(
+            f"The batch of {pipeline.batch_size} pairs cannot be shared equally by {replicas} "
+            f"devices; give --devices={fitting}, or bind pipeline.Pipeline.batch_size = "
+            f"{max(1, batch) * replicas}."
+        )
+    if batch % method.chunks:
+        raise ValueError(
+            f"The {batch} pairs of a device cannot be cut into {method.chunks} equal chunks; bind "
+            f"method.Method.chunks to a divisor of {batch}."
+        )
+    return Workload(
+        batch=batch,
+        replicas=replicas,
+        image_views=len(pipeline.image_views.views),
+        text_views=len(pipeline.caption_views)
+        + bool(pipeline.mask_probability and pipeline.separate_masked_view),
+        text_length=text_length,
+        masked=batch * pipeline.mask_probability * min(caption_tokens, text_length),
+        dtype=method.compute_dtype,
+        chunks=method.chunks,
+        recompute_images=recomputes(method.image_encoder),
+        recompute_texts=recomputes(method.text_encoder),
+    )
+
+
+def recomputes(encoder: object) -> bool:
+    """Whether a tower is a transformer that recomputes its blocks."""
+    return bool(getattr(getattr(encoder, "transformer", None), "recompute", False))
