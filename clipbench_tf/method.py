@@ -5,6 +5,7 @@ CLIP, SLIP, FILIP, DeCLIP and DeFILIP are all this class with other objectives (
 
 import math
 from collections.abc import Sequence
+from typing import Any
 
 import keras
 import tensorflow as tf
@@ -29,6 +30,8 @@ class Method(keras.Model):
             released code forces log(1 / temperature) into [3, 6]; bind (0.002479, 0.049787).
         separate_views: pass the views of pictures through their tower one by one, as the released
             code does, so that its batch norms see one view at a time.
+        xla: run the towers through XLA, under any strategy. Not where synchronised batch norms
+            exchange between replicas.
         chunks: parts that a replica's batch is encoded in, one after the other, where it does not
             fit at once; the gradient stays that of the whole batch (see `grad_cache.py`).
     """
@@ -43,6 +46,7 @@ class Method(keras.Model):
         temperature_range: tuple[float, float] = (0.01, 1.0),
         chunks: int = 1,
         separate_views: bool = False,
+        xla: bool = False,
         name: str = "method",
     ) -> None:
         super().__init__(name=name)
@@ -61,7 +65,7 @@ class Method(keras.Model):
                 f"chunks is {chunks}, but the batch norms of {type(image_encoder).__name__} must "
                 f"see the whole batch; bind chunks = 1 or another tower."
             )
-        self.chunks, self.separate_views = chunks, separate_views
+        self.chunks, self.separate_views, self.xla = chunks, separate_views, xla
         self.image_encoder, self.text_encoder = image_encoder, text_encoder
         self.objectives = list(objectives)
         float16 = keras.config.dtype_policy().compute_dtype == "float16"
@@ -72,7 +76,17 @@ class Method(keras.Model):
         self._bounds = (math.log(1 / high), math.log(1 / low))
 
     def build(self, batch: Batch) -> None:
-        """Creates all variables from one example `batch` (its values do not matter)."""
+        """Creates all variables from one example `batch` (its values do not matter).
+
+        Raises:
+            ValueError: if XLA would have to exchange between replicas.
+        """
+        exchanging = any(x.synchronized for x in batch_norms(self.image_encoder))
+        if self.xla and exchanging and replicas.count() > 1:
+            raise ValueError(
+                "method.Method.xla = True, but XLA cannot exchange batch statistics between "
+                "replicas; bind xla = False, or synchronized = False of the image encoder."
+            )
         self.logit_scale = self.add_weight(
             (), keras.initializers.Constant(self._start), dtype="float32", name="logit_scale"
         )
@@ -107,13 +121,20 @@ class Method(keras.Model):
         """uint8 [B, V, H, W, 3] -> one `ImageFeatures` a view, in one pass of the tower."""
         if self.separate_views:
             return tuple(
-                self.image_encoder(v, training=training) for v in tf.unstack(images, axis=1)
+                self._encode(self.image_encoder, v, training) for v in tf.unstack(images, axis=1)
             )
-        return _by_view(lambda flat: self.image_encoder(flat, training=training), images)
+        return _by_view(lambda flat: self._encode(self.image_encoder, flat, training), images)
 
     def encode_texts(self, ids: tf.Tensor, training: bool = False) -> tuple[TextFeatures, ...]:
         """int32 [B, T, L] -> one `TextFeatures` a view, in one pass of the tower."""
-        return _by_view(lambda flat: self.text_encoder(flat, training=training), ids)
+        return _by_view(lambda flat: self._encode(self.text_encoder, flat, training), ids)
+
+    def _encode(self, tower: keras.layers.Layer, x: tf.Tensor, training: bool) -> Any:
+        if not (self.xla and self.built):
+            return tower(x, training=training)
+        # A function of its own for each replica, whose variables are others.
+        run = tf.function(lambda inputs: tower(inputs, training=training), jit_compile=True)
+        return run(x)
 
     def scale(self) -> tf.Tensor:
         """1 / temperature, within its range."""

@@ -44,12 +44,17 @@ def main(argv: list[str]) -> None:
     except ValueError as error:
         sys.exit(f"Error: {error}")
     from clipbench_tf.data.corrupt import CorruptDataError
+    from clipbench_tf.training import peers
     from clipbench_tf.training.checkpoints import CheckpointError
+    from clipbench_tf.training.non_finite import NonFiniteError
 
     try:
         trainer.run(config.operative())
-    except (CheckpointError, CorruptDataError) as error:
+    except (CheckpointError, CorruptDataError, NonFiniteError) as error:
         sys.exit(f"Error: {error}")
+    except peers.LostWorkerError as error:
+        print(f"Error: {error}", file=sys.stderr)
+        sys.exit(peers.STATUS)
 
 
 if __name__ == "__main__":

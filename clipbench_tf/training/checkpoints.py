@@ -83,14 +83,34 @@ class Checkpoints:
             if name.startswith("variables/")
         }
         here = {name: tuple(variable.shape) for name, variable in self._variables.items()}
-        if there != here:
-            differing = {name for name, _ in there.items() ^ here.items()}
+        position = self.method.position.path
+        differing = {name for name, _ in there.items() ^ here.items()}
+        if differing == {position}:
+            self._deal_anew(path, there[position])
+            return
+        if differing:
             name = min(sorted(differing), key=len)  # a weight, before its optimizer's state
             raise CheckpointError(
                 f"{path} is of another model: {name} is {there.get(name, 'missing')} there, "
                 f"{here.get(name, 'missing')} here. Choose another --workdir or remove the folder."
             )
         self._last.checkpoint.restore(path).assert_consumed()
+
+    def _deal_anew(self, path: str, workers: tuple[int, ...]) -> None:
+        """Loads what another number of `workers` saved: each goes on at the mean of their places.
+
+        They now deal the present epoch in another way, of which a part is seen twice or not at all.
+        """
+        before = tf.Variable(tf.zeros(workers, tf.int64), trainable=False)
+        state = tf.train.Checkpoint(
+            variables={**self._variables, self.method.position.path: before},
+            best_value=self.best_value,
+            seconds=self._seconds,
+        )
+        state.restore(path).assert_existing_objects_matched()
+        now = self.method.position.shape[0]
+        logging.warning("%s is of %d workers, here are %d.", path, workers[0], now)
+        self.method.position.assign(tf.fill([now], tf.reduce_sum(before) // now))
 
     def step(self) -> int:
         """Number of optimizer steps taken."""

@@ -33,7 +33,7 @@ def explained(error: tf.errors.OpError, latest: str) -> Exception:
     gone = f"worker {' and worker '.join(silent)}" if silent else "a worker that still listens"
     return LostWorkerError(
         f"Worker {replicas.worker()} has lost {gone}. Start the same command again on all workers; "
-        f"it goes on from {latest}. TensorFlow says: {_last_words(str(error))}"
+        f"it goes on from the last checkpoint, {latest}. TensorFlow says: {_last_words(str(error))}"
     )
 
 

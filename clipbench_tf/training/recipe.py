@@ -23,6 +23,8 @@ class Recipe:
         start_learning_rate: at the first step.
         peak_learning_rate: at the end of the warm-up.
         weight_decay: AdamW's (Loshchilov and Hutter 2019), for kernels and embeddings only.
+        clip_norm: the largest norm of the gradient of the global batch, all variables together;
+            neither the paper nor its code clips.
     """
 
     epochs: float = 32.0
@@ -33,6 +35,7 @@ class Recipe:
     beta_1: float = 0.9
     beta_2: float = 0.98
     epsilon: float = 1e-8
+    clip_norm: float | None = None
 
     def total_steps(self, steps_per_epoch: float) -> int:
         """Number of optimizer steps of the whole run, at least 1."""
@@ -65,6 +68,7 @@ class Recipe:
             beta_1=self.beta_1,
             beta_2=self.beta_2,
             epsilon=self.epsilon,
+            global_clipnorm=self.clip_norm,
             name="adamw",  # part of the names in a checkpoint; Keras would number them
         )
         optimizer.exclude_from_weight_decay([v for v in variables if not decayed(v)])
