@@ -1,0 +1,111 @@
+"""Workers that are killed or told to stop, as real processes."""
+
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tests.distributed.processes import ROOT, finish, start
+from tests.training import runs
+
+BINDINGS = (
+    "train.Trainer.checkpoint_every = 5",
+    "train.Trainer.evaluations = 1",
+    "recipe.Recipe.warmup_epochs = 0.0",
+)
+
+
+def command(workdir: Path, steps: int) -> list[str]:
+    return runs.command(workdir, runs.epochs(steps), *BINDINGS)
+
+
+def step(workdir: Path) -> int:
+    """The last one that is logged."""
+    log = workdir / "metrics.jsonl"
+    lines = log.read_text().splitlines() if log.exists() else []
+    try:
+        return json.loads(lines[-1])["step"]
+    except (IndexError, ValueError):
+        return 0
+
+
+def wait_for(workdir: Path, wanted: int, process: subprocess.Popen) -> None:
+    deadline = time.monotonic() + 300
+    while step(workdir) < wanted:
+        assert process.poll() is None, process.communicate()[0][-3000:]
+        assert time.monotonic() < deadline, f"step {wanted} was not reached"
+        time.sleep(0.05)
+
+
+def assert_same_weights(workdir: Path, other: Path) -> None:
+    one, two = runs.checkpoint(workdir), runs.checkpoint(other)
+    assert set(one) == set(two)
+    for name, value in one.items():
+        np.testing.assert_allclose(two[name], value, rtol=1e-6, atol=1e-6, err_msg=name)
+
+
+@pytest.mark.slow
+def test_a_signal_to_one_worker_stops_both_after_the_same_step(tmp_path):
+    workers = start(2, command(tmp_path, 400))
+    wait_for(tmp_path, 3, workers[0])
+    workers[1].send_signal(signal.SIGTERM)
+    (first, said), (second, other) = finish(workers, timeout=120)
+    assert (first, second) == (143, 143), said + other
+    assert "SIGTERM" in other
+    [saved] = [line for line in said.splitlines() if line.startswith("Saved at step")]
+    assert saved in other
+    assert f"ckpt-{step(tmp_path)}" in (tmp_path / "checkpoints/checkpoint").read_text()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("victim", [0, 1])
+def test_the_survivor_of_a_kill_names_who_is_gone(victim, tmp_path):
+    workers = start(2, command(tmp_path, 400))
+    wait_for(tmp_path, 6, workers[0])
+    workers[victim].kill()
+    results = finish(workers, timeout=60)
+    status, said = results[1 - victim]
+    assert status == 75, said[-3000:]
+    assert f"Worker {1 - victim} has lost worker {victim} (127.0.0.1:" in said
+    assert "ckpt-5" in said or victim == 0
+    assert "Traceback" not in said
+
+
+def victims(launcher: subprocess.Popen) -> list[int]:
+    """Process numbers of the launcher's workers."""
+    found = subprocess.run(
+        ["ps", "-o", "pid=,args=", "--ppid", str(launcher.pid)],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    lines = [line.split(maxsplit=1) for line in found.stdout.splitlines()]
+    return [int(pid) for pid, arguments in lines if "train.py" in arguments]
+
+
+@pytest.mark.slow
+def test_ten_kills_at_random_steps_change_nothing(tmp_path):
+    steps, random_ = 60, random.Random(0)
+    [(status, said), _] = finish(start(2, command(tmp_path / "whole", steps)))
+    assert status == 0, said[-3000:]
+    workdir = tmp_path / "killed"
+    launch = [sys.executable, str(ROOT / "scripts/launch.py"), "--workers=2", "--max_restarts=10"]
+    with (tmp_path / "log").open("w+") as log:
+        launcher = subprocess.Popen(
+            [*launch, "--", *command(workdir, steps)], cwd=ROOT, stdout=log, stderr=log
+        )
+        for kill in range(10):
+            wait_for(workdir, random_.randint(5 * kill + 1, 5 * kill + 5), launcher)
+            alive = victims(launcher)
+            os.kill(random_.choice(alive), signal.SIGKILL)
+            while set(alive) & set(victims(launcher)):
+                time.sleep(0.1)
+        assert launcher.wait(timeout=600) == 0, (tmp_path / "log").read_text()[-3000:]
+    assert_same_weights(tmp_path / "whole", workdir)
