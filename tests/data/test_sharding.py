@@ -1,0 +1,74 @@
+"""Several workers read an epoch: every record once, each worker its own shards."""
+
+from collections import Counter
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from clipbench_tf.data import sources
+from clipbench_tf.data.sources import DatasetError, Split, share
+from tests.data.test_sources import records, shards, stream
+
+
+def epoch(split: Split, number: int, worker: int, workers: int, **arguments) -> list[int]:
+    """What `worker` reads in an epoch."""
+    low, high = share(split.examples, worker, workers)
+    size = high - low
+    read = stream(split, size, start=number * size, worker=worker, workers=workers, **arguments)
+    assert [position for position, _ in read] == list(range(number * size, (number + 1) * size))
+    return records(read)
+
+
+@pytest.mark.parametrize("counts", [(7, 5, 9, 3, 8), (40,), (1, 30, 2), (4, 4, 4, 4)])
+@pytest.mark.parametrize("workers", [2, 3, 4])
+def test_every_record_once_in_each_epoch(tmp_path, counts, workers):
+    split = shards(tmp_path, *counts)
+    for number in (0, 1, 5):
+        read = Counter()
+        for worker in range(workers):
+            read.update(epoch(split, number, worker, workers, buffer=4))
+        assert read == Counter(range(split.examples))
+
+
+def test_shards_that_divide_are_opened_by_one_worker_only(tmp_path):
+    split = shards(tmp_path, 4, 4, 4, 4)
+    for worker in range(2):
+        read = epoch(split, 0, worker, 2)
+        assert len({record // 4 for record in read}) == 2
+
+
+def test_a_worker_does_not_open_the_shards_of_others(tmp_path):
+    split = shards(tmp_path, 4, 4, 4, 4).counted()
+    mine = {record // 4 for record in epoch(split, 0, 0, 2)}
+    for index, file in enumerate(split.files):
+        if index not in mine:
+            Path(file).unlink()
+    assert {record // 4 for record in epoch(split, 0, 0, 2)} == mine
+
+
+def test_epochs_deal_the_shards_anew_and_a_resumed_stream_is_the_rest(tmp_path):
+    split = shards(tmp_path, 5, 6, 7, 4, 8)
+    assert set(epoch(split, 0, 0, 3)) != set(epoch(split, 1, 0, 3))
+    whole = stream(split, 25, worker=1, workers=3)
+    assert stream(split, 14, start=11, worker=1, workers=3) == whole[11:]
+
+
+def test_counts_may_be_given_and_must_add_up(tmp_path):
+    split = shards(tmp_path, 3, 2)
+    assert split.counted().counts == (3, 2)
+    assert Split(split.files, 5, (3, 2)).counted().counts == (3, 2)
+    with pytest.raises(DatasetError, match=r"hold 5 records, but dataset\.json says 9"):
+        stream(Split(split.files, 9), 1, worker=0, workers=2)
+    with pytest.raises(DatasetError, match="hold 4 records"):
+        Split(split.files, 5, (4,)).counted()
+
+
+def test_shares_are_as_equal_as_can_be():
+    for examples, workers in ((10, 3), (7, 7), (100, 8)):
+        shares = [share(examples, worker, workers) for worker in range(workers)]
+        assert [low for low, _ in shares[1:]] == [high for _, high in shares[:-1]]
+        sizes = np.diff(shares, axis=1)
+        assert (shares[0][0], shares[-1][1]) == (0, examples)
+        assert sizes.max() - sizes.min() <= 1
+    assert sources.share(5, 0, 1) == (0, 5)
