@@ -140,7 +140,8 @@ class Checkpoints:
     @property
     def latest(self) -> str:
         """The path of the latest checkpoint, or "none"."""
-        return self._last.latest_checkpoint or "none"
+        # As the folder says: the chief alone writes there.
+        return tf.train.latest_checkpoint(self._last.directory) or "none"
 
     def _write(self, manager: tf.train.CheckpointManager, step: int) -> bool:
         """Whether the state was saved.

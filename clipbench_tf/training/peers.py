@@ -1,5 +1,6 @@
 """Which of the other workers is gone, where an exchange with them has failed."""
 
+import re
 import socket
 
 import tensorflow as tf
@@ -49,4 +50,4 @@ def _listens(address: str) -> bool:
 def _last_words(text: str) -> str:
     """The line of a long message that says why the collective ended."""
     lines = [line.strip() for line in text.splitlines() if "aborted by" in line]
-    return lines[-1] if lines else text.splitlines()[0]
+    return re.sub(r"{{.*?}} ", "", lines[-1] if lines else text.splitlines()[0])

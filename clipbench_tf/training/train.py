@@ -115,28 +115,36 @@ class Trainer:
             CorruptDataError: if too many records cannot be decoded.
             LostWorkerError: if another worker is gone.
         """
+        chief = self._is_chief()
         with self.strategy.scope():
             checkpoints = self.prepare()
-            try:
-                record = self._chief(checkpoints, config) if replicas.worker() == 0 else {}
-                if replicas.worker() > 0:
-                    self.fit(checkpoints, self.watchers(checkpoints))
+            before = checkpoints.step()
+        try:
+            with self.strategy.scope():
+                watchers = self.watchers(checkpoints)
+                if chief:
+                    tensorboard = TensorBoardLog(self.workdir / "tensorboard", resumed_at=before)
+                    if before < self.total_steps:
+                        tensorboard.write_text(before, "config", config)
+                    watchers = self.callbacks(checkpoints, tensorboard)
+                self.fit(checkpoints, watchers)
+            record = {}
+            if chief:
+                # Out of the scope, where all workers would have to make a new variable together.
+                outcome = Outcome(self.workdir, self.encoders, self.evaluation, self.pipeline)
+                record = outcome.write(tensorboard, checkpoints)
+            with self.strategy.scope():
                 replicas.barrier(self.strategy)  # no worker leaves while another needs it
-            except tf.errors.OpError as error:
-                if self.pipeline.corrupt.error is not None:
-                    raise self.pipeline.corrupt.error from None
+        except tf.errors.OpError as error:
+            if self.pipeline.corrupt.error is not None:
+                raise self.pipeline.corrupt.error from None
+            with self.strategy.scope():
                 raise peers.explained(error, checkpoints.latest) from error
-            return record
+        return record
 
-    def _chief(self, checkpoints: Checkpoints, config: str) -> dict:
-        """The run of the worker that writes; returns the record."""
-        before = checkpoints.step()
-        tensorboard = TensorBoardLog(self.workdir / "tensorboard", resumed_at=before)
-        if before < self.total_steps:
-            tensorboard.write_text(before, "config", config)
-        self.fit(checkpoints, self.callbacks(checkpoints, tensorboard))
-        outcome = Outcome(self.workdir, self.encoders, self.evaluation, self.pipeline)
-        return outcome.write(tensorboard, checkpoints)
+    def _is_chief(self) -> bool:
+        with self.strategy.scope():
+            return replicas.worker() == 0
 
     def prepare(self) -> Checkpoints:
         """Creates all variables and restores the latest checkpoint, if there is one.
