@@ -15,6 +15,7 @@ import pytest
 from tests.distributed.processes import ROOT, finish, start
 from tests.training import runs
 
+KILLS = 3
 BINDINGS = (
     "train.Trainer.checkpoint_every = 5",
     "train.Trainer.evaluations = 1",
@@ -91,17 +92,22 @@ def victims(launcher: subprocess.Popen) -> list[int]:
 
 
 @pytest.mark.slow
-def test_ten_kills_at_random_steps_change_nothing(tmp_path):
-    steps, random_ = 60, random.Random(0)
+def test_kills_at_random_steps_change_nothing(tmp_path):
+    steps, random_ = 5 * KILLS + 10, random.Random(0)
     [(status, said), _] = finish(start(2, command(tmp_path / "whole", steps)))
     assert status == 0, said[-3000:]
     workdir = tmp_path / "killed"
-    launch = [sys.executable, str(ROOT / "scripts/launch.py"), "--workers=2", "--max_restarts=10"]
+    launch = [
+        sys.executable,
+        str(ROOT / "scripts/launch.py"),
+        "--workers=2",
+        f"--max_restarts={KILLS}",
+    ]
     with (tmp_path / "log").open("w+") as log:
         launcher = subprocess.Popen(
             [*launch, "--", *command(workdir, steps)], cwd=ROOT, stdout=log, stderr=log
         )
-        for kill in range(10):
+        for kill in range(KILLS):
             wait_for(workdir, random_.randint(5 * kill + 1, 5 * kill + 5), launcher)
             alive = victims(launcher)
             os.kill(random_.choice(alive), signal.SIGKILL)
