@@ -37,7 +37,9 @@ def assert_same(alone: dict, several: list[dict], steps: int) -> None:
             if name.startswith("variable adamw"):
                 continue
             rtol = GRADIENT_NORM if name == "logged gradient_norm" else 1e-5
-            np.testing.assert_allclose(found, value, rtol=rtol, atol=1e-5, err_msg=name)
+            # A sum over a layer's inputs has the rounding of all its weights.
+            atol = 1e-3 if "/moving_" in name else 1e-5
+            np.testing.assert_allclose(found, value, rtol=rtol, atol=atol, err_msg=name)
 
 
 def test_two_workers_take_the_steps_of_one_process(tmp_path):
