@@ -7,7 +7,8 @@ import pytest
 
 from tests.distributed.processes import finish, module, start
 
-GRADIENT_NORM = 2e-3  # a gradient jumps where rounding turns a ReLU over, weights do not
+# A gradient jumps where rounding turns over a ReLU or the winner of a maximum; weights do not.
+GRADIENT_NORM = 0.05
 METHODS = ("clip", "slip", "filip", "declip", "defilip")
 
 
@@ -37,8 +38,9 @@ def assert_same(alone: dict, several: list[dict], steps: int) -> None:
             if name.startswith("variable adamw"):
                 continue
             rtol = GRADIENT_NORM if name == "logged gradient_norm" else 1e-5
-            # A sum over a layer's inputs has the rounding of all its weights.
-            atol = 1e-3 if "/moving_" in name else 1e-5
+            # Not weights, but what was computed with them, with the rounding of them all.
+            computed = "/moving_" in name or name.endswith("/queue")
+            atol = 1e-3 if computed else 1e-5
             np.testing.assert_allclose(found, value, rtol=rtol, atol=atol, err_msg=name)
 
 
