@@ -25,15 +25,15 @@ TOWERS = {
         "modified_resnet.ModifiedResNet.heads = 4",
         # In a small ResNet, one ReLU that rounding turns over changes the gradient by 1e-4; at
         # 1e-4, weights that differ by 1e-7 at first differ by 5e-5 after 50 steps of one process.
-        "recipe.Recipe.start_learning_rate = 3e-6",
-        "recipe.Recipe.peak_learning_rate = 3e-6",
+        "recipe.Recipe.start_learning_rate = 2e-6",
+        "recipe.Recipe.peak_learning_rate = 2e-6",
     ),
     "vit": (
         "vision_transformer.VisionTransformer.width = 24",
         "vision_transformer.VisionTransformer.depth = 2",
         "vision_transformer.VisionTransformer.heads = 2",
-        "recipe.Recipe.start_learning_rate = 3e-6",
-        "recipe.Recipe.peak_learning_rate = 3e-5",
+        "recipe.Recipe.start_learning_rate = 2e-6",
+        "recipe.Recipe.peak_learning_rate = 1e-5",
     ),
 }
 COMMON = (
