@@ -51,7 +51,7 @@ setup(
             "torch==2.13.0",
             "transformers",
         ],
-        "bench": ["torch==2.13.0", "transformers"],
+        "bench": ["ftfy", "torch==2.13.0", "transformers"],
         # What builds the shipped data; these versions decide its bytes.
         "build": ["ftfy", "pillow==13.0.0", "resvg-py==0.5.0"],
     },

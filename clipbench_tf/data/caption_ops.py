@@ -70,32 +70,37 @@ def eda(captions: tf.Tensor, seeds: tf.Tensor, synonyms: Synonyms | None = None)
     lengths = tf.math.bincount(rows, minlength=batch, maxlength=batch)
     operation, first, second = random_words(seeds, 0, salt=_SALT)
     operation = tf.gather(below(operation, 3), rows)
-    swapped = tf.gather(words, _swapped(rows, places, lengths, first, second))
-    replaced = _replaced(words, rows, tf.gather(seeds, rows), batch, synonyms)
+    words = _replaced(words, rows, tf.where(operation == 0)[:, 0], seeds, synonyms)
+    swapped = _swapped(rows, places, lengths, first, second)
+    sources = tf.where(operation == 1, swapped, tf.range(tf.size(rows)))
     kept = _kept(rows, places, lengths, tf.gather(seeds, rows), first) | (operation != 2)
-    words = tf.where(operation == 0, replaced, tf.where(operation == 1, swapped, words))
-    words, rows = tf.boolean_mask(words, kept), tf.boolean_mask(rows, kept)
+    kept = tf.where(kept)[:, 0]
+    words, rows = tf.gather(words, tf.gather(sources, kept)), tf.gather(rows, kept)
     joined = tf.strings.unsorted_segment_join(words, rows, batch, separator=" ")
     return tf.where(lengths > 0, joined, captions)
 
 
 def _replaced(
-    words: tf.Tensor, rows: tf.Tensor, seeds: tf.Tensor, batch: tf.Tensor, synonyms: Synonyms
+    words: tf.Tensor, rows: tf.Tensor, spots: tf.Tensor, seeds: tf.Tensor, synonyms: Synonyms
 ) -> tf.Tensor:
-    """Words [N] with one of each row's changed for a synonym.
+    """Words [N] with one of each row's changed for a synonym, in the rows that `spots` [S] cover.
 
     The numbers drawn belong to the word, not to its place, so that each different word of a
     caption has the same chance, and all its occurrences the same fate.
     """
-    numbers = synonyms.index.lookup(tf.strings.lower(words))
-    known = numbers >= 0
-    numbers = tf.cast(tf.maximum(numbers, 0), tf.int32)
-    priority, pick, _ = random_words(seeds, numbers, salt=_SALT + 1)
-    priority = tf.where(known, tf.cast(priority, tf.int64), -1)
-    highest = tf.math.unsorted_segment_max(priority, rows, batch)
-    chosen = known & (priority == tf.gather(highest, rows))
+    numbers = synonyms.index.lookup(tf.strings.lower(tf.gather(words, spots)))
+    known = tf.where(numbers >= 0)[:, 0]
+    numbers = tf.cast(tf.gather(numbers, known), tf.int32)
+    spots = tf.gather(spots, known)
+    rows = tf.gather(rows, spots)
+    priority, pick, _ = random_words(tf.gather(seeds, rows), numbers, salt=_SALT + 1)
+    priority = tf.cast(priority, tf.int64)
+    highest = tf.math.unsorted_segment_max(priority, rows, tf.shape(seeds)[0])
+    chosen = tf.where(priority == tf.gather(highest, rows))[:, 0]
+    numbers, pick = tf.gather(numbers, chosen), tf.gather(pick, chosen)
     start, end = tf.gather(synonyms.starts, numbers), tf.gather(synonyms.starts, numbers + 1)
-    return tf.where(chosen, tf.gather(synonyms.words, start + below(pick, end - start)), words)
+    synonym = tf.gather(synonyms.words, start + below(pick, end - start))
+    return tf.tensor_scatter_nd_update(words, tf.gather(spots, chosen)[:, tf.newaxis], synonym)
 
 
 def _swapped(

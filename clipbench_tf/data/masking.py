@@ -28,11 +28,34 @@ def mask_tokens(
     Returns:
       masked ids, int32 [B, L], and labels, int32 [B, L]: the id to predict, or -100.
     """
-    which, how, piece = random_words(seeds[:, tf.newaxis], tf.range(tf.shape(ids)[1]), salt=_SALT)
-    ends = tf.cast(ids == END_ID, tf.int32)
-    maskable = (tf.cumsum(ends, axis=1) == 0) & (ids != START_ID) & (ids != MASK_ID)
-    selected = maskable & (fraction(which) < probability)
-    how = fraction(how)
-    masked = tf.where(selected & (how < 0.8), MASK_ID, ids)
-    masked = tf.where(selected & (how >= 0.8) & (how < 0.9), below(piece, START_ID), masked)
-    return masked, tf.where(selected, ids, IGNORED_LABEL)
+    shape = tf.shape(ids)
+    spots, rows, places = _before_the_end(ids)
+    flat = tf.reshape(ids, [-1])
+    tokens = tf.gather(flat, spots)
+    which, how, piece = random_words(tf.gather(seeds, rows), places, salt=_SALT)
+    selected = tf.where((tokens < START_ID) & (fraction(which) < probability))[:, 0]
+    spots, tokens = tf.gather(spots, selected)[:, tf.newaxis], tf.gather(tokens, selected)
+    how, piece = fraction(tf.gather(how, selected)), tf.gather(piece, selected)
+    hidden = tf.where(how < 0.9, below(piece, START_ID), tokens)
+    hidden = tf.where(how < 0.8, MASK_ID, hidden)
+    masked = tf.tensor_scatter_nd_update(flat, spots, hidden)
+    labels = tf.tensor_scatter_nd_update(tf.fill(tf.shape(flat), IGNORED_LABEL), spots, tokens)
+    return tf.reshape(masked, shape), tf.reshape(labels, shape)
+
+
+def _before_the_end(ids: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+    """The N tokens of `ids` [B, L] before each row's end: their places in [B * L], rows, columns.
+
+    Three int32 [N]. Most of a row is padding, for which nothing then has to be drawn.
+    """
+    count, length = tf.unstack(tf.shape(ids))
+    ended = tf.cast(ids == END_ID, tf.int32)
+    ends = tf.where(
+        tf.reduce_max(ended, axis=1) > 0, tf.argmax(ended, axis=1, output_type=tf.int32), length
+    )
+    starts = tf.range(count) * length
+    spots = tf.raw_ops.RaggedRange(
+        starts=starts, limits=starts + ends, deltas=1, Tsplits=tf.int32
+    ).rt_dense_values
+    rows = spots // length
+    return spots, rows, spots - rows * length

@@ -99,3 +99,15 @@ def test_a_mask_token_in_the_caption_stays() -> None:
     hidden, labels = mask_tokens(ids, tf.zeros([1, 2], tf.int32), 1.0)
     np.testing.assert_array_equal(hidden, ids)
     assert (labels.numpy() == -100).all()
+
+
+def test_a_row_without_an_end_is_masked_to_its_last_place() -> None:
+    ids = tf.constant([[START, 5, 6, 7], [START, 5, END, 0]])
+    hidden, labels = mask_tokens(ids, tf.zeros([2, 2], tf.int32), 1.0)
+    np.testing.assert_array_equal(labels, [[-100, 5, 6, 7], [-100, 5, -100, -100]])
+    assert hidden.shape == (2, 4)
+
+
+def test_an_empty_batch() -> None:
+    made = mask_tokens(tf.zeros([0, LENGTH], tf.int32), tf.zeros([0, 2], tf.int32))
+    assert [part.shape for part in made] == [(0, LENGTH)] * 2

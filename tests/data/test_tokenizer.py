@@ -211,6 +211,30 @@ def test_the_table_of_known_words_holds_true_encodings(python_bpe: PythonBpe) ->
             assert [lane - 1 for lane in lanes if lane] == python_bpe.word(text), word
 
 
+def test_a_known_word_is_never_more_than_one() -> None:
+    words = [word.decode("utf-8", errors="ignore") for word in load_bpe().words]
+    whole = [w for w, raw in zip(words, load_bpe().words, strict=True) if w.encode() == raw]
+    split = [w for w in whole if PATTERN.findall(w) != [w]]
+    assert not "".join(split).strip(), split  # but for single spaces, which no text is split into
+
+
+@pytest.mark.parametrize(
+    "texts",
+    [
+        ["it's a dog's life...", "", "(2019)", "x"],
+        ["plain words only", "caf\u00e9\u2009au lait", "PLAIN \x00 \x1c words\x7f", "it's\u3000it"],
+        ["#" * 3 + "cart" * 30 + "'s zyzzyvas, zyzzyvas!", "a zyzzyvas,dog"],
+        ["! " * 74, "! " * 75, "! " * 76, "!a" * 37 + "!", "!a" * 38, "a " * 74 + "!!a"],
+        ["a " * 74 + "<|endoftext|>", "a " * 75 + "<|startoftext|>", "<|endoftext|>" * 80],
+    ],
+)
+def test_runs_of_words_known_mixed_and_unknown(
+    tokenizer: Tokenizer, python_bpe: PythonBpe, texts: list[str]
+) -> None:
+    expected = [text.replace("\x00", " ") for text in texts]
+    assert_same(texts, tokenize(tokenizer, texts), python_bpe(expected))
+
+
 @pytest.mark.parametrize("length", [3, 4, 8, 77])
 def test_truncation_keeps_the_end(python_bpe: PythonBpe, length: int) -> None:
     texts = ["", "a", "a dog", "a quick brown fox jumps over it", "unfathomableness " * 40]

@@ -23,7 +23,7 @@ def ids(captions: int) -> Job:
         rows = np.concatenate(list(data.as_numpy_iterator()))
         return hashlib.sha256(rows.astype(np.int32).tobytes()).hexdigest()
 
-    return Job(lambda: _consume(data), answer)
+    return Job(_pass_after_pass(data), answer)
 
 
 def augmented(captions: int) -> Job:
@@ -33,16 +33,30 @@ def augmented(captions: int) -> Job:
     def one(texts: tf.Tensor, seeds: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         return masking.mask_tokens(tokenizer(caption_ops.eda(texts, seeds)), seeds)
 
-    data = _mapped(captions, one)
-    return Job(lambda: _consume(data))
+    return Job(_pass_after_pass(_mapped(captions, one)))
 
 
 def _mapped(captions: int, one: Callable) -> tf.data.Dataset:
+    """`one` of each batch of captions and seeds, all of which are in memory."""
     texts = tf.constant(sentences(captions))
     seeds = tf.stack([tf.range(captions), tf.zeros([captions], tf.int32)], axis=1)
-    return tf.data.Dataset.from_tensor_slices((texts, seeds)).batch(_BATCH).map(one)
+    options = tf.data.Options()
+    # Otherwise a thread would work ahead, while it is the other side's turn.
+    options.experimental_optimization.inject_prefetch = False
+    options.autotune.enabled = False
+    return (
+        tf.data.Dataset.range(0, captions, _BATCH)
+        .map(lambda at: one(texts[at : at + _BATCH], seeds[at : at + _BATCH]))
+        .with_options(options)
+    )
 
 
-def _consume(data: tf.data.Dataset) -> None:
-    for _ in data:
-        pass
+def _pass_after_pass(data: tf.data.Dataset) -> Callable[[], None]:
+    """A function that draws all of `data` once, each time from the one iterator, as training."""
+    batches, count = iter(data.repeat()), int(data.cardinality())
+
+    def run() -> None:
+        for _ in range(count):
+            next(batches)
+
+    return run

@@ -2,7 +2,9 @@
 
 import gzip
 import hashlib
+import html
 import itertools
+from collections.abc import Callable
 from importlib import resources
 
 import numpy as np
@@ -20,9 +22,15 @@ _WORD = regex.compile(
 _SPACES = regex.compile(r"\s+")
 
 
-def ids(captions: int, cold: bool) -> Job:
-    """Ids of all captions; `cold` forgets all words before."""
-    tokenizer = PythonTokenizer()
+def ids(captions: int, cold: bool = False, cleaned: bool = False) -> Job:
+    """Ids of all captions.
+
+    Args:
+        captions: how many.
+        cold: forgets all words before each repetition.
+        cleaned: cleans every caption first, as OpenAI's own tokenizer does.
+    """
+    tokenizer = PythonTokenizer(_cleaning() if cleaned else None)
     texts = sentences(captions)
 
     def run() -> np.ndarray:
@@ -33,10 +41,19 @@ def ids(captions: int, cold: bool) -> Job:
     return Job(run, lambda: hashlib.sha256(run().tobytes()).hexdigest())
 
 
+def _cleaning() -> Callable[[str], str]:
+    """Broken Unicode repaired, HTML entities resolved twice over, the ends stripped."""
+    import ftfy  # only this peer needs it
+
+    return lambda text: html.unescape(html.unescape(ftfy.fix_text(text))).strip()
+
+
 class PythonTokenizer:
     """Texts -> int32 [B, 77], as `simple_tokenizer.py` and `clip.tokenize` do it."""
 
-    def __init__(self) -> None:
+    def __init__(self, clean: Callable[[str], str] | None = None) -> None:
+        """Args: clean: what every text goes through first."""
+        self._clean = clean
         file = resources.files("clipbench_tf.data") / "bpe_simple_vocab_16e6.txt.gz"
         lines = gzip.decompress(file.read_bytes()).decode("utf-8").split("\n")
         merges = [tuple(line.split()) for line in lines[1 : _MERGES + 1]]
@@ -61,6 +78,8 @@ class PythonTokenizer:
 
     def _encode(self, text: str) -> list[int]:
         numbers: list[int] = []
+        if self._clean:
+            text = self._clean(text)
         for word in _WORD.findall(_SPACES.sub(" ", text).strip().lower()):
             symbols = "".join(self._letters[byte] for byte in word.encode("utf-8"))
             numbers.extend(self._numbers[piece] for piece in self._merged(symbols).split(" "))
