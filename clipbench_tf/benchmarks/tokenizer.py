@@ -25,10 +25,10 @@ the peer of "ids" took 26. Ids, EDA and masks are bit for bit what they were bef
 - Whole runs between spaces are looked up first, and only what no table knows, a tenth of the runs,
   meets the regular expression that cuts words; only captions that are not ASCII meet the one for
   spaces and the slower lower case. With the start and end marks as words of the text, and sums over
-  segments that put the words of cut runs in order: 7.0 became 4.6, at batches of 1024 5.7 became
-  3.8. tf.scatter_nd in place of these sums was no faster than before.
-- Known words come from a table with all their pieces; only others are merged. Merging takes 1.3 of
-  the 4.6, at 1024 0.7: eight words of a batch are unknown, and starting ops is what takes the time.
+  segments that put the words of cut runs in order: 7.0 became 4.9, at batches of 1024 5.7 became
+  3.7. tf.scatter_nd in place of such a sum took about 0.2 ms more for a batch.
+- Known words come from a table with all their pieces; only others are merged. Merging takes 1.6 of
+  the 4.9, at 1024 0.7: eight words of a batch are unknown, and starting ops is what takes the time.
   A row for each word and one merge in a round, for fewer ops, gained 6% at 256 and nothing at 1024,
   and is left out. So are words of the benchmark in the table, which would be its answers.
 - EDA draws synonyms only for the third of the captions that need one, and copies every word once:
@@ -36,10 +36,11 @@ the peer of "ids" took 26. Ids, EDA and masks are bit for bit what they were bef
   work on the machine.)
 - One expression for both spaces and words, with a group, took five times as long as the two: RE2
   leaves its fast automaton where it must report a group.
-- A new iterator for each repetition, as this benchmark had before, is two to three times as slow:
-  TensorFlow hands every op to another thread until it has seen some ninety times that the op is
-  small. Records from before that change were 2.0, 2.8 and 0.7 times the peer's; on the iterator
-  that runs on, that same code is at about 3.7.
+- A new iterator for each repetition, as this benchmark had before, is two to three times as slow,
+  so it measured the start: as far as we can tell, a new iterator's executor hands every op to
+  another thread until it has seen, some ninety times, that the op is small. Records from before
+  this change said 2.0, 2.8 and 0.7 times the peer; the same code on an iterator that runs on takes
+  the 7.0 above, so more of the gain over those records comes from this than from the rest.
 """
 
 from collections.abc import Iterator
