@@ -73,7 +73,8 @@ SIZES = {
 class Recorder(keras.optimizers.SGD):
     """Keeps the gradients and changes nothing."""
 
-    def apply_gradients(self, pairs):
+    def apply(self, grads, trainable_variables=None):
+        pairs = zip(grads, trainable_variables, strict=True)
         self.gradients = {v.path: tf.convert_to_tensor(g).numpy() for g, v in pairs}
 
 
