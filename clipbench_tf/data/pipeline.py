@@ -75,6 +75,11 @@ class Pipeline:
         )
 
     @property
+    def text_views(self) -> int:
+        """Versions of each caption in a batch."""
+        return len(self.caption_views) + bool(self.mask_probability and self.separate_masked_view)
+
+    @property
     def steps_per_epoch(self) -> float:
         """Batches in one pass over the split."""
         return self.split.examples / self.batch_size

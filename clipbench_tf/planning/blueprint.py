@@ -1,5 +1,7 @@
 """A method with all its variables and none of their values."""
 
+import math
+
 import keras
 import tensorflow as tf
 
@@ -18,15 +20,12 @@ def draw(method: Method, pipeline: Pipeline, text_length: int) -> None:
     """
     views = len(pipeline.image_views.views)
     side = pipeline.image_views.size
-    texts = len(pipeline.caption_views)
-    masked = pipeline.mask_probability > 0
-    texts += bool(masked and pipeline.separate_masked_view)
     batch = {
         "images": tf.TensorSpec([1, views, side, side, 3], tf.uint8),
-        "ids": tf.TensorSpec([1, texts, text_length], tf.int32),
+        "ids": tf.TensorSpec([1, pipeline.text_views, text_length], tf.int32),
         "position": tf.TensorSpec([1], tf.int64),
     }
-    if masked:
+    if pipeline.mask_probability > 0:
         batch["mlm_labels"] = tf.TensorSpec([1, text_length], tf.int32)
     encoder = method.image_encoder
     if isinstance(encoder, Locked):
@@ -45,7 +44,4 @@ def count(variables: list[keras.Variable]) -> int:
 
 def size(variable: keras.Variable) -> int:
     """Numbers in `variable`."""
-    total = 1
-    for side in variable.shape:
-        total *= side
-    return total
+    return math.prod(variable.shape)

@@ -83,8 +83,7 @@ def workload(
         batch=batch,
         replicas=replicas,
         image_views=len(pipeline.image_views.views),
-        text_views=len(pipeline.caption_views)
-        + bool(pipeline.mask_probability and pipeline.separate_masked_view),
+        text_views=pipeline.text_views,
         text_length=text_length,
         masked=batch * pipeline.mask_probability * min(caption_tokens, text_length),
         dtype=method.compute_dtype,
