@@ -160,7 +160,7 @@ class _Group:
 
 def environments(workers: int, variables: Mapping[str, str]) -> list[dict[str, str]]:
     """The environment of each worker: addresses on this machine, and its part of the GPUs."""
-    addresses = [f"127.0.0.1:{port}" for port in _free_ports(workers)]
+    addresses = [f"127.0.0.1:{port}" for port in free_ports(workers)]
     parts = gpu_parts(workers, variables)
     made = []
     for index in range(workers):
@@ -193,7 +193,8 @@ def _count_gpus() -> int:
     return sum(line.startswith("GPU ") for line in listed.stdout.splitlines())
 
 
-def _free_ports(count: int) -> list[int]:
+def free_ports(count: int) -> list[int]:
+    """Ports of this machine that nobody uses now."""
     servers = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
     ports = [server.getsockname()[1] for server in servers]
     for server in servers:

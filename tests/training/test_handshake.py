@@ -11,22 +11,15 @@ import pytest
 
 from clipbench_tf.training.cluster import Cluster, ClusterError
 from clipbench_tf.training.handshake import meet, versions
+from clipbench_tf.training.launcher import free_ports
 
 CONFIG = "a = 1\nb = 2\n"
 LONG = 30.0  # in which the machine certainly gets through; nothing waits for it
 SHORT = 3.0  # for what has to run out
 
 
-def ports(count: int) -> list[int]:
-    held = [socket.create_server(("localhost", 0)) for _ in range(count)]
-    numbers = [server.getsockname()[1] for server in held]
-    for server in held:
-        server.close()
-    return numbers
-
-
 def addresses(count: int) -> tuple[str, ...]:
-    return tuple(f"localhost:{port}" for port in ports(count))
+    return tuple(f"localhost:{port}" for port in free_ports(count))
 
 
 def port_of(address: str) -> int:
@@ -141,7 +134,7 @@ def test_the_same_index_twice_on_one_machine_is_an_immediate_error():
 
 def test_a_second_worker_0_elsewhere():
     listed = addresses(2)
-    elsewhere = f"localhost:{ports(1)[0]}"
+    elsewhere = f"localhost:{free_ports(1)[0]}"
 
     class Elsewhere(Cluster):
         @property

@@ -1,10 +1,9 @@
 """Two real workers: they meet, and TensorFlow then connects them on the same ports."""
 
-import os
 import subprocess
 import sys
 
-from clipbench_tf.training.launcher import environments
+from tests.distributed.processes import finish, start
 from tests.training.runs import ROOT
 
 WORKER = """
@@ -19,20 +18,8 @@ with strategy.scope():
 
 
 def test_tensorflow_connects_workers_that_have_met():
-    started = [
-        subprocess.Popen(
-            [sys.executable, "-c", WORKER],
-            cwd=ROOT,
-            env=variables,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-        )
-        for variables in environments(2, os.environ)
-    ]
-    outputs = [process.communicate(timeout=300)[0] for process in started]
-    for process, output in zip(started, outputs, strict=True):
-        assert process.returncode == 0, output
+    for status, output in finish(start(2, [sys.executable, "-c", WORKER])):
+        assert status == 0, output
         assert "found 2 2 [5, 6]" in output
 
 
