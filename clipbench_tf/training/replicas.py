@@ -10,7 +10,15 @@ from typing import Any
 
 import tensorflow as tf
 
-_counting = threading.local()  # each replica of this process traces its step in its own thread
+
+class _Counting(threading.local):
+    """Each replica of this process traces its step in its own thread."""
+
+    bytes: dict[str, tf.Tensor] | None = None
+    sender: str = "other"
+
+
+_counting = _Counting()
 
 
 def count() -> int:
@@ -28,6 +36,12 @@ def workers() -> int:
 def worker() -> int:
     """The index of this process; 0 is the chief, which alone writes into the run folder."""
     return tf.distribute.get_strategy().cluster_resolver.task_id if workers() > 1 else 0
+
+
+def is_chief(strategy: tf.distribute.Strategy) -> bool:
+    """Whether this process is worker 0 of `strategy`."""
+    with strategy.scope():
+        return worker() == 0
 
 
 def rank() -> tf.Tensor:
@@ -92,7 +106,7 @@ def traffic() -> Iterator[dict[str, tf.Tensor]]:
     A gather of b bytes on each of n replicas brings (n - 1) b; its gradient, a ring all-reduce of
     the n parts in float32, 2 (n - 1) times a part.
     """
-    _counting.bytes, _counting.sender = {}, "other"
+    _counting.bytes = {}
     try:
         yield _counting.bytes
     finally:
@@ -102,7 +116,7 @@ def traffic() -> Iterator[dict[str, tf.Tensor]]:
 @contextlib.contextmanager
 def sender(name: str) -> Iterator[None]:
     """What is gathered within is counted under `name`."""
-    before, _counting.sender = getattr(_counting, "sender", None), name
+    before, _counting.sender = _counting.sender, name
     try:
         yield
     finally:
@@ -149,7 +163,7 @@ def barrier(strategy: tf.distribute.Strategy) -> None:
 @tf.custom_gradient
 def _gathered_floats(x: tf.Tensor) -> tuple[tf.Tensor, Callable]:
     replicas, dtype = count(), x.dtype
-    tally, name = getattr(_counting, "bytes", None), getattr(_counting, "sender", None)
+    tally, name = _counting.bytes, _counting.sender
     # The collectives of TensorFlow do not gather bfloat16, but they do move 16 bits.
     narrow = dtype == tf.bfloat16
     joined = _joined(tf.bitcast(x, tf.float16) if narrow else x)
@@ -165,11 +179,7 @@ def _gathered_floats(x: tf.Tensor) -> tuple[tf.Tensor, Callable]:
 
 
 def _joined(x: tf.Tensor) -> tf.Tensor:
-    _add(
-        getattr(_counting, "bytes", None),
-        getattr(_counting, "sender", None),
-        (count() - 1) * tf.size(x) * x.dtype.size,
-    )
+    _add(_counting.bytes, _counting.sender, (count() - 1) * tf.size(x) * x.dtype.size)
     devices = tf.distribute.get_strategy().extended.worker_devices
     if len(devices) == 1:  # the only replica of this process must name its device
         with tf.device(devices[0]):
@@ -177,6 +187,6 @@ def _joined(x: tf.Tensor) -> tf.Tensor:
     return tf.distribute.get_replica_context().all_gather(x, axis=0)
 
 
-def _add(tally: dict | None, name: str | None, number: tf.Tensor) -> None:
+def _add(tally: dict | None, name: str, number: tf.Tensor) -> None:
     if tally is not None:
         tally[name] = tally.get(name, 0.0) + tf.cast(number, tf.float32)

@@ -28,12 +28,10 @@ def start(workdir: Path, *, timeout: float = 60.0) -> Trainer:
         told = f"{config.bound()}\n--workdir={workdir}\n"
         handshake.meet(workers, told, timeout=timeout)
     strategy = config.build("runtime.prepare")
-    with strategy.scope():
-        chief = replicas.worker() == 0
     with _together(strategy):
         trainer = config.build("train.Trainer", workdir=workdir, strategy=strategy)
         config.check_used()
-        if chief:
+        if replicas.is_chief(strategy):
             config.claim(workdir)
     return trainer
 

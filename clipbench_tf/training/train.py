@@ -11,6 +11,7 @@ from clipbench_tf.data.pipeline import Pipeline
 from clipbench_tf.evaluation.method_encoders import MethodEncoders
 from clipbench_tf.evaluation.scorers import Scorer, cosine
 from clipbench_tf.evaluation.zero_shot import ZeroShot
+from clipbench_tf.features import Batch
 from clipbench_tf.method import Method
 from clipbench_tf.training import peers, replicas
 from clipbench_tf.training.checkpoints import BestCheckpoint, CheckpointError, Checkpoints
@@ -115,7 +116,7 @@ class Trainer:
             CorruptDataError: if too many records cannot be decoded.
             LostWorkerError: if another worker is gone.
         """
-        chief = self._is_chief()
+        chief = replicas.is_chief(self.strategy)
         with self.strategy.scope():
             checkpoints = self.prepare()
             before = checkpoints.step()
@@ -142,17 +143,13 @@ class Trainer:
                 raise peers.explained(error, checkpoints.latest) from error
         return record
 
-    def _is_chief(self) -> bool:
-        with self.strategy.scope():
-            return replicas.worker() == 0
-
     def prepare(self) -> Checkpoints:
         """Creates all variables and restores the latest checkpoint, if there is one.
 
         Raises:
             CheckpointError: if workers found different ones.
         """
-        self.method.build(next(iter(self.pipeline.batches())))
+        self.method.build(self._sample(0))
         self.method.compile(
             self.recipe.optimizer(self.method.trainable_variables, self.pipeline.steps_per_epoch)
         )
@@ -209,6 +206,11 @@ class Trainer:
 
         return self.strategy.distribute_datasets_from_function(of_worker)
 
+    def _sample(self, position: int) -> Batch:
+        """A batch of this worker's own shards."""
+        place = {"worker": replicas.worker(), "workers": replicas.workers()}
+        return next(iter(self.pipeline.batches(position, **place)))
+
     def watchers(
         self, checkpoints: Checkpoints, say: Callable[[str], None] = print
     ) -> list[keras.callbacks.Callback]:
@@ -228,7 +230,7 @@ class Trainer:
         progress = Progress(total, throughput)
         best = BestCheckpoint(checkpoints, self.best_by)
         if step < total:
-            views = next(iter(self.pipeline.batches(int(self.method.position.numpy()[0]))))
+            views = self._sample(int(self.method.position.numpy()[0]))
             tensorboard.write_views(step, views, self.pipeline.tokenizer.decode)
         return [
             throughput,
