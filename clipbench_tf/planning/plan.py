@@ -13,7 +13,7 @@ from clipbench_tf.planning.workload import Workload
 
 # Pictures a core decodes and draws two views of in a second, from JPEGs of 500 x 375 pixels
 # (clipbench_tf/benchmarks/records/input_pipeline.jsonl, one core of an AMD EPYC).
-PICTURES_PER_CORE = 361.0
+PICTURES_PER_CORE = 338.6
 DAY = 86400.0
 
 
