@@ -44,6 +44,7 @@ def assert_same(alone: dict, several: list[dict], steps: int) -> None:
             np.testing.assert_allclose(found, value, rtol=rtol, atol=atol, err_msg=name)
 
 
+@pytest.mark.slow
 def test_two_workers_take_the_steps_of_one_process(tmp_path):
     case = "defilip:resnet"
     [[alone]] = trained(tmp_path / "1", 1, 3, case)
