@@ -73,7 +73,7 @@ def _facts(cores: int) -> dict:
     """Versions, cores, processor and commit."""
     facts = record.environment()
     versions = dict(facts["packages"])
-    for name in ("torch", "transformers", "regex"):
+    for name in ("torch", "transformers", "regex", "ftfy"):
         with contextlib.suppress(metadata.PackageNotFoundError):
             versions[name] = metadata.version(name)
     hardware = facts["hardware"]

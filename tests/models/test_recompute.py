@@ -8,7 +8,8 @@ from clipbench_tf.models.transformer import Transformer
 
 
 @pytest.mark.parametrize("graph", [False, True], ids=["eager", "graph"])
-def test_outputs_and_gradients_are_those_without(graph):
+@pytest.mark.parametrize("training", [False, True], ids=["inference", "training"])
+def test_outputs_and_gradients_are_those_without(training, graph):
     x = tf.constant(np.random.default_rng(0).normal(size=(3, 5, 8)), tf.float32)
     layer = Transformer(width=8, heads=2, depth=3, causal=True)
     layer(x)
@@ -16,7 +17,7 @@ def test_outputs_and_gradients_are_those_without(graph):
     def run() -> list[tf.Tensor]:
         with tf.GradientTape() as tape:
             tape.watch(x)
-            output = layer(x)
+            output = layer(x, training=training)
             loss = tf.reduce_sum(tf.sin(output))
         weights = [v.value for v in layer.trainable_variables]
         return [output, *tape.gradient(loss, [x, *weights])]
