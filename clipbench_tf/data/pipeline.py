@@ -1,6 +1,7 @@
 """From records to batches: views, captions, tokens; endless, seeded, resumable anywhere."""
 
 from collections.abc import Callable, Sequence
+from typing import cast
 
 import numpy as np
 import tensorflow as tf
@@ -111,6 +112,14 @@ class Pipeline:
             .map(self._batch, num_parallel_calls=tf.data.AUTOTUNE)
             .prefetch(4)
         )
+
+    def example(self) -> Batch:
+        """Two pairs of zeros, shaped as in a batch: what `Method.build` needs. Reads no data."""
+        zeros = {
+            name: tf.zeros([2, *(8 if d is None else d for d in spec.shape[1:])], spec.dtype)
+            for name, spec in self.batches().element_spec.items()
+        }
+        return cast(Batch, zeros)
 
     def keys(self, positions: np.ndarray, *, worker: int = 0, workers: int = 1) -> list[str]:
         """The keys of the records at `positions`, ascending, of the stream of `worker`."""

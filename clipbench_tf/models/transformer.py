@@ -149,6 +149,6 @@ class Transformer(keras.layers.Layer):
 
     def call(self, x: tf.Tensor, training: bool = False) -> tf.Tensor:
         for block in self.blocks:
-            run = functools.partial(block, training=training)
+            run = functools.partial(block.__call__, training=training)
             x = tf.recompute_grad(run)(x) if self.recompute else run(x)
         return x

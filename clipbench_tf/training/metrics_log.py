@@ -6,12 +6,15 @@ import time
 from collections.abc import Mapping
 from pathlib import Path
 
+from absl import logging
+
 
 class MetricsLog:
     """Appends `{"step": ..., "wall_time": ..., name: value, ...}` lines to a file.
 
     Numbers that are not finite become null, since JSON has none such; `wall_time` is in seconds
-    since 1970. What is written for one step at several times ends up in one object.
+    since 1970. What is written for one step at several times ends up in one object. A step that
+    cannot be written, as the disk is full for example, is missing, and the run goes on.
 
     Args:
         path: the file; created if need be.
@@ -23,6 +26,7 @@ class MetricsLog:
         self._path = path
         self._entry: dict[str, float | None] = {}
         self._begin = self._end = 0  # of the last entry, in bytes
+        self._failing = False  # to write; it is said once
         path.touch()
         with path.open("r+b") as file:
             for line in file:
@@ -40,10 +44,19 @@ class MetricsLog:
             self._begin = self._end
         self._entry |= {name: _number(value) for name, value in values.items()}
         line = json.dumps(self._entry, allow_nan=False).encode() + b"\n"
-        with self._path.open("r+b") as file:
-            file.seek(self._begin)
-            file.write(line)
-        self._end = self._begin + len(line)
+        try:
+            with self._path.open("r+b") as file:
+                file.truncate(self._begin)
+                file.seek(self._begin)
+                file.write(line)
+            self._end, self._failing = self._begin + len(line), False
+        except OSError as error:
+            self._end = self._begin  # the next one takes the place of what got there
+            if not self._failing:
+                logging.error(
+                    "From step %d on, steps are missing in %s: %s", step, self._path, error
+                )
+            self._failing = True
 
 
 def _number(value: float) -> float | None:

@@ -26,10 +26,12 @@ def explained(error: tf.errors.OpError, latest: str) -> Exception:
         return error
     resolver = tf.distribute.get_strategy().cluster_resolver
     addresses = resolver.cluster_spec().as_dict()["worker"]
+    # One that hangs is found by TensorFlow, though its machine still takes connections.
+    hanging = {int(number) for number in re.findall(r"task:(\d+) is down", str(error))}
     silent = [
         f"{number} ({address})"
         for number, address in enumerate(addresses)
-        if number != replicas.worker() and not _listens(address)
+        if number != replicas.worker() and (number in hanging or not _listens(address))
     ]
     gone = f"worker {' and worker '.join(silent)}" if silent else "a worker that still listens"
     return LostWorkerError(

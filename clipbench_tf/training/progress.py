@@ -1,5 +1,6 @@
 """What a user sees while a model trains: a line with step, loss, speed and time left."""
 
+import contextlib
 import shutil
 import sys
 import time
@@ -94,8 +95,9 @@ class Progress(keras.callbacks.Callback):
         self._put("\r" + self._line.ljust(len(before)))
 
     def _put(self, text: str) -> None:
-        self._stream.write(text)
-        self._stream.flush()
+        with contextlib.suppress(OSError):  # a full disk or a lost terminal ends no training
+            self._stream.write(text)
+            self._stream.flush()
 
 
 def duration(seconds: float) -> str:

@@ -11,7 +11,6 @@ from clipbench_tf.data.pipeline import Pipeline
 from clipbench_tf.evaluation.method_encoders import MethodEncoders
 from clipbench_tf.evaluation.scorers import Scorer, cosine
 from clipbench_tf.evaluation.zero_shot import ZeroShot
-from clipbench_tf.features import Batch
 from clipbench_tf.method import Method
 from clipbench_tf.training import peers, replicas
 from clipbench_tf.training.checkpoints import BestCheckpoint, CheckpointError, Checkpoints
@@ -149,7 +148,7 @@ class Trainer:
         Raises:
             CheckpointError: if workers found different ones.
         """
-        self.method.build(self._sample(0))
+        self.method.build(self.pipeline.example())
         self.method.compile(
             self.recipe.optimizer(self.method.trainable_variables, self.pipeline.steps_per_epoch)
         )
@@ -206,11 +205,6 @@ class Trainer:
 
         return self.strategy.distribute_datasets_from_function(of_worker)
 
-    def _sample(self, position: int) -> Batch:
-        """A batch of this worker's own shards."""
-        place = {"worker": replicas.worker(), "workers": replicas.workers()}
-        return next(iter(self.pipeline.batches(position, **place)))
-
     def watchers(
         self, checkpoints: Checkpoints, say: Callable[[str], None] = print
     ) -> list[keras.callbacks.Callback]:
@@ -230,7 +224,8 @@ class Trainer:
         progress = Progress(total, throughput)
         best = BestCheckpoint(checkpoints, self.best_by)
         if step < total:
-            views = self._sample(int(self.method.position.numpy()[0]))
+            first = int(self.method.position.numpy()[0])
+            views = next(iter(self.pipeline.batches(first, workers=replicas.workers())))
             tensorboard.write_views(step, views, self.pipeline.tokenizer.decode)
         return [
             throughput,

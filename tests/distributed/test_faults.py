@@ -15,7 +15,7 @@ import pytest
 from tests.distributed.processes import ROOT, finish, start
 from tests.training import runs
 
-KILLS = 3
+KILLS = 10
 BINDINGS = (
     "train.Trainer.checkpoint_every = 5",
     "train.Trainer.evaluations = 1",
@@ -66,6 +66,23 @@ def test_a_signal_to_one_worker_stops_both_after_the_same_step(tmp_path):
 
 
 @pytest.mark.slow
+def test_a_run_of_two_workers_goes_on_as_one_process(tmp_path):
+    workers = start(2, command(tmp_path, 40))
+    wait_for(tmp_path, 6, workers[0])
+    workers[0].send_signal(signal.SIGTERM)
+    for status, said in finish(workers, timeout=120):
+        assert status == 143, said[-3000:]
+    before = step(tmp_path)
+    assert before < 40
+    [(status, said)] = finish(start(1, command(tmp_path, 40)))
+    assert status == 0, said[-3000:]
+    assert "is of 2 workers, here are 1." in said
+    assert f"Going on from step {before} of 40." in said
+    logged = (tmp_path / "metrics.jsonl").read_text().splitlines()
+    assert [json.loads(line)["step"] for line in logged] == list(range(1, 41))
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("victim", [0, 1])
 def test_the_survivor_of_a_kill_names_who_is_gone(victim, tmp_path):
     workers = start(2, command(tmp_path, 400))
@@ -77,6 +94,19 @@ def test_the_survivor_of_a_kill_names_who_is_gone(victim, tmp_path):
     assert f"Worker {1 - victim} has lost worker {victim} (127.0.0.1:" in said
     assert "ckpt-5" in said or victim == 0
     assert "Traceback" not in said
+
+
+@pytest.mark.slow
+def test_a_worker_that_hangs_is_named(tmp_path):
+    workers = start(2, command(tmp_path, 400))
+    wait_for(tmp_path, 6, workers[0])
+    workers[1].send_signal(signal.SIGSTOP)
+    try:
+        [(status, said)] = finish(workers[:1], timeout=120)
+    finally:
+        workers[1].kill()
+    assert status == 75, said[-3000:]
+    assert "Worker 0 has lost worker 1 (127.0.0.1:" in said
 
 
 def victims(launcher: subprocess.Popen) -> list[int]:

@@ -45,23 +45,17 @@ def assert_same(alone: dict, several: list[dict], steps: int) -> None:
 
 
 @pytest.mark.slow
-def test_two_workers_take_the_steps_of_one_process(tmp_path):
-    case = "defilip:resnet"
-    [[alone]] = trained(tmp_path / "1", 1, 3, case)
-    [two] = trained(tmp_path / "2", 2, 3, case)
-    assert_same(alone, two, 3)
-
-
-@pytest.mark.slow
 @pytest.mark.parametrize("tower", ["vit", "resnet"])
 def test_workers_train_50_steps_of_every_method_as_one_process(tower, tmp_path):
     cases = [f"{method}:{tower}" for method in METHODS]
-    alone = trained(tmp_path / "1", 1, 50, *cases)
-    two = trained(tmp_path / "2", 2, 50, *cases)
-    # These two have every objective between them.
-    several = [METHODS.index("slip"), METHODS.index("defilip")]
-    four = trained(tmp_path / "4", 4, 50, *(cases[i] for i in several))
-    for [one], many in zip(alone, two, strict=True):
-        assert_same(one, many, 50)
-    for i, many in zip(several, four, strict=True):
-        assert_same(alone[i][0], many, 50)
+    alone, two, four = (trained(tmp_path / str(n), n, 50, *cases) for n in (1, 2, 4))
+    for [one], *several in zip(alone, two, four, strict=True):
+        for many in several:
+            assert_same(one, many, 50)
+
+
+@pytest.mark.slow
+def test_compiled_towers_of_two_workers_train_as_one_process_without(tmp_path):
+    [[alone]] = trained(tmp_path / "1", 1, 5, "clip:vit")
+    [two] = trained(tmp_path / "2", 2, 5, "clip:vit:method.Method.xla = True")
+    assert_same(alone, two, 5)

@@ -1,8 +1,6 @@
 """What is kept, what is restored, and what happens to a checkpoint that is not whole."""
 
-import resource
 import shutil
-import signal
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +15,7 @@ from clipbench_tf.training.checkpoints import (
     Checkpoints,
 )
 from tests.small_method import batch, compiled
+from tests.training.full_disk import files_of_at_most
 
 
 def made(width: int = 8):
@@ -237,10 +236,7 @@ def test_a_save_that_finds_no_room_leaves_the_one_before(trained, folder, other,
     checkpoints = Checkpoints(folder, method, must_save=must_save)
     checkpoints.restore()
     at_step(method, 3)
-    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
-    handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-    try:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, limits[1]))
+    with files_of_at_most(100_000):
         if must_save:
             with pytest.raises(CheckpointError, match=r"File too large.*last good .*ckpt-2"):
                 checkpoints.save()
@@ -249,9 +245,6 @@ def test_a_save_that_finds_no_room_leaves_the_one_before(trained, folder, other,
             assert "after step 3 could not be saved" in caplog.text
             assert "The last good checkpoint is" in caplog.text
         assert not list(folder.glob("ckpt-3*"))
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
-        signal.signal(signal.SIGXFSZ, handler)
     put(method, start)
     again = Checkpoints(folder, method)
     assert again.restore() == 2

@@ -4,6 +4,7 @@ import math
 import pytest
 
 from clipbench_tf.training.metrics_log import MetricsLog
+from tests.training.full_disk import files_of_at_most
 
 
 @pytest.fixture
@@ -86,3 +87,28 @@ def test_a_half_written_line_is_dropped(path, tail):
         file.write(tail)
     MetricsLog(path, resumed_at=30).write(30, {"loss": 1.0})
     assert [entry["step"] for entry in written(path)] == [10, 20, 30]
+
+
+@pytest.mark.parametrize("again", [False, True], ids=["another step", "the same step"])
+def test_on_a_full_disk_a_step_is_missing_and_the_next_is_whole(path, again, caplog):
+    log = MetricsLog(path)
+    log.write(10, {"loss": 2.5})
+    with files_of_at_most(path.stat().st_size + 5):
+        if again:
+            log.write(10, {"top1": 0.5})
+        else:
+            log.write(20, {"loss": 2.0})
+    assert f"steps are missing in {path}: " in caplog.text
+    log.write(30, {"loss": 1.5})
+    assert written(path) == [{"step": 10, "loss": 2.5}] * (not again) + [{"step": 30, "loss": 1.5}]
+    assert MetricsLog(path, resumed_at=30) is not None
+    assert written(path)[-1] == {"step": 30, "loss": 1.5}
+
+
+def test_what_did_not_reach_the_disk_comes_with_the_next_results_of_its_step(path):
+    log = MetricsLog(path)
+    log.write(10, {"loss": 2.5})
+    with files_of_at_most(path.stat().st_size):
+        log.write(10, {"top1": 0.5})
+    log.write(10, {"top5": 0.75})
+    assert written(path) == [{"step": 10, "loss": 2.5, "top1": 0.5, "top5": 0.75}]

@@ -112,3 +112,13 @@ def test_no_speed_before_it_is_known():
 
 def test_duration():
     assert [duration(s) for s in (0.4, 41.7, 727, 12310)] == ["0:00", "0:42", "12:07", "3:25:10"]
+
+
+def test_a_stream_that_takes_nothing_ends_no_training():
+    stream = open("/dev/full", "w", encoding="utf-8")  # noqa: SIM115, as it cannot be closed well
+    run = Run(stream)
+    run.steps(200)
+    run.progress.on_train_end()
+    assert int(run.iterations) == 200
+    with pytest.raises(OSError, match="No space"):
+        stream.close()  # so it was full indeed

@@ -7,6 +7,7 @@ from PIL import Image
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from clipbench_tf.training.tensorboard_log import TensorBoardLog
+from tests.training.full_disk import files_of_at_most
 
 
 def read(folder):
@@ -75,3 +76,18 @@ def test_views_with_their_captions(tmp_path):
     picture = Image.open(io.BytesIO(pictures[0]))
     assert picture.size == (int(width), int(height))
     assert (np.asarray(picture) == 100).all(-1).sum() == 2 * 2 * 128 * 128
+
+
+def test_on_a_full_disk_events_are_missing_and_later_ones_are_read(tmp_path, caplog):
+    log = TensorBoardLog(tmp_path)
+    log.write(10, {"loss": 1.0})
+    (file,) = tmp_path.iterdir()
+    with files_of_at_most(file.stat().st_size + 5):
+        log.write(20, {"loss": 2.0})
+        log.write(30, {"loss": 3.0})
+    log.write(40, {"loss": 4.0})
+    log.close()
+    assert f"Events are missing in {tmp_path}: " in caplog.text
+    found = curve(tmp_path, "loss")
+    assert found[0] == (10, 1.0)
+    assert found[-1] == (40, 4.0)
