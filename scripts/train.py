@@ -2,6 +2,7 @@
 
 import os
 import sys
+import time
 from pathlib import Path
 
 from absl import app, flags, logging
@@ -38,22 +39,26 @@ def main(argv: list[str]) -> None:
     chosen = [f"runtime.prepare.strategy = {_STRATEGY.value!r}"] if _STRATEGY.value else []
     try:
         config.parse(_GIN_FILE.value, [*_GIN_BINDINGS.value, *chosen])
-        from clipbench_tf.training.start import start  # TensorFlow takes seconds to import
-
-        trainer = start(workdir, timeout=_WORKER_TIMEOUT.value)
     except ValueError as error:
         sys.exit(f"Error: {error}")
+    # TensorFlow takes seconds to import.
     from clipbench_tf.data.corrupt import CorruptDataError
     from clipbench_tf.training import peers
     from clipbench_tf.training.checkpoints import CheckpointError
     from clipbench_tf.training.non_finite import NonFiniteError
+    from clipbench_tf.training.start import start
 
     try:
+        try:
+            trainer = start(workdir, timeout=_WORKER_TIMEOUT.value)
+        except ValueError as error:
+            sys.exit(f"Error: {error}")
         trainer.run(config.operative())
     except (CheckpointError, CorruptDataError, NonFiniteError) as error:
         sys.exit(f"Error: {error}")
     except peers.LostWorkerError as error:
-        print(f"Error: {error}", file=sys.stderr)
+        print(f"Error: {error}", file=sys.stderr, flush=True)
+        time.sleep(peers.LINGER)
         sys.exit(peers.STATUS)
 
 

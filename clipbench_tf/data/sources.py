@@ -1,11 +1,13 @@
 """Data sets on disk: a folder with `dataset.json` and TFRecord shards."""
 
 import dataclasses
+import functools
 import json
 import struct
 from pathlib import Path
 
 import tensorflow as tf
+from absl import logging
 
 EMBEDDED = Path(__file__).parent  # data sets that ship with the package, by name
 
@@ -30,12 +32,12 @@ class Split:
     counts: tuple[int, ...] | None = None
 
     def counted(self) -> "Split":
-        """With `counts`, for which the heads of all records are read if nobody has given them.
+        """With `counts`; if nobody has given them, the heads of all records are read, once.
 
         Raises:
             DatasetError: if they do not add up to `examples`.
         """
-        counts = self.counts or tuple(_count(file) for file in self.files)
+        counts = self.counts or _counts(self.files)
         if sum(counts) != self.examples or len(counts) != len(self.files):
             raise DatasetError(
                 f"The {len(self.files)} shards beside {self.files[0]} hold {sum(counts)} records, "
@@ -194,6 +196,17 @@ def _parts(split: Split, order: tf.Tensor, low: int, high: int) -> tuple[tf.Tens
     starts = tf.cumsum(counts, exclusive=True)
     skips = tf.clip_by_value(low - starts, 0, counts)
     return skips, tf.clip_by_value(high - starts, 0, counts) - skips
+
+
+@functools.cache
+def _counts(files: tuple[str, ...]) -> tuple[int, ...]:
+    if len(files) > 100:
+        logging.warning(
+            "Counting the records of %d shards beside %s, as dataset.json has no counts.",
+            len(files),
+            files[0],
+        )
+    return tuple(_count(file) for file in files)
 
 
 def _count(file: str) -> int:

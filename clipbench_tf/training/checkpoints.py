@@ -123,25 +123,27 @@ class Checkpoints:
         self._mark = now
         return float(self._seconds.numpy())
 
-    def save(self) -> None:
-        """Saves the present state as the latest, unless it is saved already."""
+    def save(self) -> bool:
+        """Saves the present state as the latest, unless it is saved already; whether it is."""
         step = self.step()
         if step != self._saved:
             self.seconds()
             if self._write(self._last, step):
                 self._saved = step
+        return step == self._saved
 
     def save_best(self, value: float) -> None:
         """Saves the present state as the best if `value` is above all before."""
-        if value > float(self.best_value.numpy()):
+        before = float(self.best_value.numpy())
+        if value > before:
             self.best_value.assign(value)
-            self._write(self._best, self.step())
+            if not self._write(self._best, self.step()):
+                self.best_value.assign(before)
 
     @property
     def latest(self) -> str:
         """The path of the latest checkpoint, or "none"."""
-        # As the folder says: the chief alone writes there.
-        return tf.train.latest_checkpoint(self._last.directory) or "none"
+        return latest(self._last.directory)
 
     def _write(self, manager: tf.train.CheckpointManager, step: int) -> bool:
         """Whether the state was saved.
@@ -165,6 +167,11 @@ class Checkpoints:
             logging.error(text)
             return False
         return True
+
+
+def latest(folder: str | Path) -> str:
+    """The path of the latest checkpoint in `folder`, on any worker, or "none"."""
+    return tf.train.latest_checkpoint(str(folder)) or "none"
 
 
 def _recover_list(folder: Path) -> None:

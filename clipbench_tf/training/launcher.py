@@ -80,6 +80,7 @@ class _Group:
 
     def __init__(self, command: Sequence[str], workers: int, grace: float) -> None:
         self._grace = grace
+        made = environments(workers, os.environ)
         self._watcher = subprocess.Popen(
             WATCHER, stdin=subprocess.PIPE, stdout=subprocess.PIPE, process_group=0
         )
@@ -88,7 +89,7 @@ class _Group:
         self._workers: list[subprocess.Popen] = []
         self._printers: list[threading.Thread] = []
         try:
-            for index, variables in enumerate(environments(workers, os.environ)):
+            for index, variables in enumerate(made):
                 self._start(index, command, variables)
         except OSError as error:
             self.close()
@@ -172,14 +173,24 @@ def environments(workers: int, variables: Mapping[str, str]) -> list[dict[str, s
 
 
 def gpu_parts(workers: int, variables: Mapping[str, str]) -> list[str]:
-    """CUDA_VISIBLE_DEVICES of each worker; empty if there are fewer GPUs than workers."""
+    """CUDA_VISIBLE_DEVICES of each worker; empty if there are no GPUs.
+
+    Raises:
+        LaunchError: if there are fewer GPUs than workers.
+    """
     if "CUDA_VISIBLE_DEVICES" in variables:
-        gpus = [gpu for gpu in variables["CUDA_VISIBLE_DEVICES"].split(",") if gpu.strip()]
+        listed = [gpu.strip() for gpu in variables["CUDA_VISIBLE_DEVICES"].split(",")]
+        gpus = [gpu for gpu in listed if gpu not in ("", "-1")]
     else:
         gpus = [str(n) for n in range(_count_gpus())]
+    if not gpus:
+        return []
     each = len(gpus) // workers
     if not each:
-        return []
+        raise LaunchError(
+            f"{workers} workers cannot share {len(gpus)} GPUs. Give --workers={len(gpus)} or less; "
+            f"to try more on the CPU, set CUDA_VISIBLE_DEVICES to nothing."
+        )
     return [",".join(gpus[n * each : (n + 1) * each]) for n in range(workers)]
 
 
@@ -219,5 +230,5 @@ def _write(line: bytes) -> None:
         try:
             sys.stdout.buffer.write(line)
             sys.stdout.buffer.flush()
-        except BrokenPipeError:
-            pass  # nobody reads any more; the workers go on
+        except OSError:
+            pass  # nobody reads any more, or a disk is full; the workers go on

@@ -11,6 +11,7 @@ from clipbench_tf.training import replicas
 from clipbench_tf.training.checkpoints import Checkpoints
 
 _NAMED = 8  # keys in a message
+_AT_ONCE = 64  # pairs that are encoded to find those, which needs little memory
 
 
 class NonFiniteError(RuntimeError):
@@ -90,15 +91,16 @@ class NonFinite(keras.callbacks.Callback):
         place = {"worker": replicas.worker(), "workers": replicas.workers()}
         size = self._pipeline.batch_size // place["workers"]
         batch = next(iter(self._pipeline.batches(position, batch_size=size, **place)))
-        bad = np.zeros(size, bool)
-        for view in (
-            *self.model.encode_images(batch["images"]),
-            *self.model.encode_texts(batch["ids"]),
-        ):
-            for features in (view.embedding, view.tokens):
-                finite = tf.math.is_finite(tf.reshape(features, [size, -1]))
-                bad |= ~tf.reduce_all(finite, axis=1).numpy()
+        parts = [slice(i, i + _AT_ONCE) for i in range(0, size, _AT_ONCE)]
+        bad = np.concatenate([self._not_finite(batch["images"][p], batch["ids"][p]) for p in parts])
         positions = batch["position"].numpy()
         if bad.any():
             return self._pipeline.keys(positions[bad], **place), "examples without finite features"
         return self._pipeline.keys(positions, **place), "all features are finite, of"
+
+    def _not_finite(self, images: tf.Tensor, ids: tf.Tensor) -> np.ndarray:
+        """bool [B]: whether a feature of the pair is not finite, by the weights of now."""
+        views = (*self.model.encode_images(images), *self.model.encode_texts(ids))
+        features = [f for view in views for f in (view.embedding, view.tokens)]
+        rows = [tf.math.is_finite(tf.reshape(f, [len(ids), -1])) for f in features]
+        return ~np.all([tf.reduce_all(row, axis=1) for row in rows], axis=0)

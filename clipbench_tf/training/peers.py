@@ -2,12 +2,14 @@
 
 import re
 import socket
+from collections.abc import Sequence
 
 import tensorflow as tf
 
-from clipbench_tf.training import replicas
+from clipbench_tf.training import cluster, replicas
 
 STATUS = 75  # sysexits.h's EX_TEMPFAIL: the same command can be started again
+LINGER = 10.0  # seconds for which one that leaves still answers, or others would take it for lost
 _PATIENCE = 5.0  # seconds to answer in
 
 
@@ -22,34 +24,43 @@ def explained(error: tf.errors.OpError, latest: str) -> Exception:
         error: what an exchange between workers raised.
         latest: the last checkpoint, for the message.
     """
-    if replicas.workers() == 1 or "ollective" not in str(error):
+    text = str(error)
+    if replicas.workers() == 1 or not re.search("[Cc]ollective|CoordinationService", text):
         return error
     resolver = tf.distribute.get_strategy().cluster_resolver
     addresses = resolver.cluster_spec().as_dict()["worker"]
-    # One that hangs is found by TensorFlow, though its machine still takes connections.
-    hanging = {int(number) for number in re.findall(r"task:(\d+) is down", str(error))}
-    silent = [
-        f"{number} ({address})"
-        for number, address in enumerate(addresses)
-        if number != replicas.worker() and (number in hanging or not _listens(address))
+    lost = [n for n in named(text) if n < len(addresses)] or [
+        n for n, a in enumerate(addresses) if n != replicas.worker() and not listens(a)
     ]
-    gone = f"worker {' and worker '.join(silent)}" if silent else "a worker that still listens"
+    gone = " and ".join(f"worker {n} ({addresses[n]})" for n in lost)
     return LostWorkerError(
-        f"Worker {replicas.worker()} has lost {gone}. Start the same command again on all workers; "
-        f"it goes on from the last checkpoint, {latest}. TensorFlow says: {_last_words(str(error))}"
+        f"Worker {replicas.worker()} has lost {gone or 'a worker that still listens'}. Start the "
+        f"same command again on all workers; it goes on from the last checkpoint, {latest}. "
+        f"TensorFlow says: {last_words(text)}"
     )
 
 
-def _listens(address: str) -> bool:
-    host, port = address.rsplit(":", 1)
+def named(text: str) -> list[int]:
+    """The workers whose loss TensorFlow's message `text` tells of; may be none."""
+    unhealthy = re.search(r"stopped sending heartbeats\):((?:\s*/job:\S+)+)", text)
+    if unhealthy:
+        return sorted({int(n) for n in re.findall(r"task:(\d+)", unhealthy[1])})
+    if "CoordinationService/" in text:
+        return [0]  # where that service is
+    # Errors are passed on from worker to worker: the first one told of is where it began.
+    return [int(n) for n in re.findall(r"remote target /job:\S*task:(\d+)", text)[:1]]
+
+
+def listens(address: str) -> bool:
+    """Whether something takes connections at 'host:port'."""
     try:
-        socket.create_connection((host, int(port)), timeout=_PATIENCE).close()
+        socket.create_connection(cluster.split(address), timeout=_PATIENCE).close()
     except OSError:
         return False
     return True
 
 
-def _last_words(text: str) -> str:
-    """The line of a long message that says why the collective ended."""
-    lines = [line.strip() for line in text.splitlines() if "aborted by" in line]
-    return re.sub(r"{{.*?}} ", "", lines[-1] if lines else text.splitlines()[0])
+def last_words(text: str) -> str:
+    """Of a long message, the few words that say why a collective ended."""
+    reasons: Sequence[str] = re.split(r"aborted by: |aborted: ", text)
+    return re.split(r"\n|\\+n", reasons[-1])[0].strip().rstrip(":")

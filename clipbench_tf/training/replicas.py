@@ -157,7 +157,7 @@ def of_workers(strategy: tf.distribute.Strategy, value: int) -> list[int]:
 
 def barrier(strategy: tf.distribute.Strategy) -> None:
     """Returns when all workers have come here."""
-    of_workers(strategy, 0)
+    of_workers(strategy, 1)  # "all is well", to workers that ask
 
 
 @tf.custom_gradient

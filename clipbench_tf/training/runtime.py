@@ -50,7 +50,7 @@ def _strategy(name: str) -> tf.distribute.Strategy:
         )
     if name == "auto" and tf.distribute.has_strategy():
         return tf.distribute.get_strategy()
-    gpus = _own_gpus(workers.share if workers else (0, 1))
+    gpus = own_gpus(workers)
     if name == "multi_worker" or workers is not None:
         return _multi_worker(workers, gpus)
     if name == "mirrored" or (name == "auto" and gpus > 1):
@@ -92,14 +92,16 @@ def _mirrored(gpus: int) -> tf.distribute.Strategy:
     return tf.distribute.MirroredStrategy([f"{kind}:{n}" for n in range(number)])
 
 
-def _own_gpus(share: tuple[int, int]) -> int:
+def own_gpus(workers: Cluster | None) -> int:
     """Hides the GPUs of other workers on this machine; returns how many devices are left.
 
     Raises:
         ClusterError: if there are fewer GPUs than workers.
     """
-    gpus = tf.config.get_visible_devices("GPU")
-    part, parts = share
+    part, parts = workers.share if workers else (0, 1)
+    # All of them, where a second call would divide what the first has left.
+    listed = tf.config.list_physical_devices if parts > 1 else tf.config.get_visible_devices
+    gpus = listed("GPU")
     if gpus and parts > 1:
         each = len(gpus) // parts
         if not each:

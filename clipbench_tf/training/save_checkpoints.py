@@ -9,7 +9,7 @@ import keras
 import tensorflow as tf
 
 from clipbench_tf.training import replicas
-from clipbench_tf.training.checkpoints import Checkpoints
+from clipbench_tf.training.checkpoints import CheckpointError, Checkpoints
 
 
 class Stopped(SystemExit):
@@ -25,27 +25,35 @@ class SaveCheckpoints(keras.callbacks.Callback):
     Args:
         checkpoints: where to.
         every: the interval in steps.
+        total_steps: of the whole run, which may take several `fit`s.
         say: tells the user.
 
     Raises:
         Stopped: after such a signal, with exit status 128 + its number (SIGTERM's, where another
             worker received it). A second signal acts at once.
+        CheckpointError: after such a signal, if the state could not be saved.
     """
 
     def __init__(
-        self, checkpoints: Checkpoints, every: int, say: Callable[[str], None] = print
+        self,
+        checkpoints: Checkpoints,
+        every: int,
+        total_steps: int,
+        say: Callable[[str], None] = print,
     ) -> None:
         super().__init__()
         self._checkpoints, self._every, self._say = checkpoints, every, say
+        self._total = total_steps
         self._chief = replicas.worker() == 0
         self._signal: int | None = None
-        self._saved = 0
+        self._saved, self._safe = 0, True  # the step of the last attempt, and its success
         self._handlers: dict[int, Any] = {}
 
     def on_train_begin(self, logs: dict | None = None) -> None:
         self._saved = self._checkpoints.step()
-        for number in (signal.SIGTERM, signal.SIGINT):
-            self._handlers[number] = signal.signal(number, self._note)
+        if not self._handlers:
+            for number in (signal.SIGTERM, signal.SIGINT):
+                self._handlers[number] = signal.signal(number, self._note)
 
     def _note(self, number: int, frame: FrameType | None) -> None:
         self._signal = number
@@ -66,21 +74,29 @@ class SaveCheckpoints(keras.callbacks.Callback):
 
     def on_train_end(self, logs: dict | None = None) -> None:
         self._save()
-        if self._signal is not None:  # too late for a step to tell the others
-            self._stop(self._checkpoints.step())
+        step = self._checkpoints.step()
+        if step < self._total:
+            return  # more is to come, whose next step tells all of a signal
+        if self._signal is not None:
+            self._stop(step)
         self._restore_handlers()
 
     def _save(self) -> None:
         if self._chief:
-            self._checkpoints.save()
+            self._safe = self._checkpoints.save()
 
     def _stop(self, step: int) -> None:
         self._restore_handlers()
-        # Others would take an early leave for a failure.
-        replicas.barrier(tf.distribute.get_strategy())
+        # All wait for all: others would take an early leave for a failure.
+        if not all(replicas.of_workers(tf.distribute.get_strategy(), int(self._safe))):
+            raise CheckpointError(
+                f"Stopped after step {step}, which could not be saved; the same command goes on "
+                f"from {self._checkpoints.latest}."
+            )
         self._say(f"Saved at step {step}; the same command goes on from there.")
         raise Stopped(128 + (self._signal or signal.SIGTERM))
 
     def _restore_handlers(self) -> None:
         for number, handler in self._handlers.items():
             signal.signal(number, handler)
+        self._handlers = {}

@@ -1,13 +1,14 @@
 """From a parsed configuration to a trainer, on all workers or on none."""
 
 import contextlib
+import faulthandler
 from collections.abc import Iterator
 from pathlib import Path
 
 import tensorflow as tf
 
 from clipbench_tf import config
-from clipbench_tf.training import cluster, handshake, replicas
+from clipbench_tf.training import cluster, handshake, peers, replicas, runtime
 from clipbench_tf.training.cluster import ClusterError
 from clipbench_tf.training.train import Trainer
 
@@ -17,17 +18,23 @@ def start(workdir: Path, *, timeout: float = 60.0) -> Trainer:
 
     Args:
         workdir: the run folder.
-        timeout: seconds that workers wait for each other.
+        timeout: seconds that workers wait for each other, and twice that for TensorFlow to
+            connect them; if it does not, the process ends with a traceback and exit status 1.
 
     Raises:
         ConfigError: for a configuration that cannot run.
         ClusterError: if workers do not find each other, differ, or one of them cannot start.
+        LostWorkerError: if one is gone before all have started.
     """
     workers = cluster.read()
     if workers is not None:
-        told = f"{config.bound()}\n--workdir={workdir}\n"
+        gpus = runtime.own_gpus(workers)
+        told = f"{config.bound()}\n--workdir={workdir}\nGPUs of each worker: {gpus}\n"
         handshake.meet(workers, told, timeout=timeout)
+        # Where one is gone now, TensorFlow waits for it for an hour, and lets no Python thread run.
+        faulthandler.dump_traceback_later(2 * timeout, exit=True)
     strategy = config.build("runtime.prepare")
+    faulthandler.cancel_dump_traceback_later()
     with _together(strategy):
         trainer = config.build("train.Trainer", workdir=workdir, strategy=strategy)
         config.check_used()
@@ -45,7 +52,10 @@ def _together(strategy: tf.distribute.Strategy) -> Iterator[None]:
     except ValueError as error:
         own = error
     with strategy.scope():
-        failed = replicas.of_workers(strategy, int(own is not None))
+        try:
+            failed = replicas.of_workers(strategy, int(own is not None))
+        except tf.errors.OpError as error:
+            raise own or peers.explained(error, "none") from error
     if own is not None:
         raise own
     if any(failed):

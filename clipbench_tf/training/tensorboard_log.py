@@ -1,7 +1,6 @@
 """The TensorBoard of a run: curves, training views with captions, the configuration."""
 
-import contextlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -22,23 +21,26 @@ class TensorBoardLog:
     """
 
     def __init__(self, folder: Path, *, resumed_at: int = 0) -> None:
-        drop_events_after(resumed_at, folder)
-        self._folder, self._failing = folder, False  # a failure to write is said once
-        self._writer = tf.summary.create_file_writer(str(folder))
+        self._folder = folder
+        self._writer: tf.summary.SummaryWriter | None = None
+        self._failing = False  # to write; it is said once
+        self._attempt(lambda: drop_events_after(resumed_at, folder))
 
     def write(self, step: int, values: Mapping[str, float]) -> None:
         """Adds a point to the curve of each name in `values`."""
-        with self._events():
+
+        def events() -> None:
             for name, value in values.items():
                 # Names with a slash make a group of that name; the others share one.
                 grouped = "/" in name or name == "loss"
                 tf.summary.scalar(name if grouped else f"training/{name}", value, step)
 
+        self._add(events)
+
     def write_text(self, step: int, name: str, text: str) -> None:
         """Shows `text` as it stands, a configuration for example."""
         block = "\n".join("    " + line for line in text.splitlines())
-        with self._events():
-            tf.summary.text(name, block, step)
+        self._add(lambda: tf.summary.text(name, block, step))
 
     def write_views(
         self,
@@ -58,26 +60,43 @@ class TensorBoardLog:
         images = np.asarray(batch["images"])[:count]
         ids = np.asarray(batch["ids"])[:count]
         captions = [decode(list(pair)) for pair in ids]
-        with self._events():
+        lines = (f"{n + 1}. {' / '.join(pair)}" for n, pair in enumerate(captions))
+
+        def events() -> None:
             tf.summary.image("training/views", view_grid(images, captions)[np.newaxis], step)
-            lines = (f"{n + 1}. {' / '.join(pair)}" for n, pair in enumerate(captions))
             tf.summary.text("training/captions", "\n".join(lines), step)
+
+        self._add(events)
 
     def close(self) -> None:
         """Closes the event file."""
-        self._writer.close()
+        if self._writer is not None:
+            self._attempt(self._writer.close)
 
-    @contextlib.contextmanager
-    def _events(self) -> Iterator[None]:
-        """Where events can be written, which are on disk afterwards if it has room."""
-        try:
+    def _add(self, events: Callable[[], object]) -> None:
+        """Writes what `events` makes to disk, if that has room."""
+
+        def write() -> None:
+            if self._writer is None:
+                self._writer = tf.summary.create_file_writer(str(self._folder))
             with self._writer.as_default():
-                yield
+                events()
             self._writer.flush()
-            self._failing = False
-        except tf.errors.OpError as error:
+
+        if not self._attempt(write):
+            self._writer = None  # readers stop at half an event: others go to another file
+            for file in self._folder.glob("events.out.tfevents.*"):
+                if not file.stat().st_size:
+                    file.unlink()
+
+    def _attempt(self, write: Callable[[], object]) -> bool:
+        """Whether `write` found room."""
+        try:
+            write()
+        except (OSError, tf.errors.OpError) as error:
             if not self._failing:
-                logging.error("Events are missing in %s: %s", self._folder, error.message)
+                logging.error("Events are missing in %s: %s", self._folder, error)
             self._failing = True
-            # Readers stop at half an event: what follows goes to another file.
-            self._writer = tf.summary.create_file_writer(str(self._folder))
+            return False
+        self._failing = False
+        return True

@@ -13,7 +13,7 @@ from clipbench_tf.evaluation.scorers import Scorer, cosine
 from clipbench_tf.evaluation.zero_shot import ZeroShot
 from clipbench_tf.method import Method
 from clipbench_tf.training import peers, replicas
-from clipbench_tf.training.checkpoints import BestCheckpoint, CheckpointError, Checkpoints
+from clipbench_tf.training.checkpoints import BestCheckpoint, CheckpointError, Checkpoints, latest
 from clipbench_tf.training.log_scalars import LogScalars
 from clipbench_tf.training.metrics_log import MetricsLog
 from clipbench_tf.training.non_finite import NonFinite
@@ -53,7 +53,8 @@ class Trainer:
             more ends the run.
 
     Raises:
-        ValueError: if the global batch does not divide among the replicas.
+        ValueError: if the global batch does not divide among the replicas, or shards of several
+            workers do not hold what dataset.json says.
     """
 
     def __init__(
@@ -81,6 +82,9 @@ class Trainer:
                 f"The global batch, pipeline.Pipeline.batch_size = {pipeline.batch_size}, does not "
                 f"divide among {strategy.num_replicas_in_sync} replicas; bind a multiple."
             )
+        with strategy.scope():
+            if replicas.workers() > 1:
+                pipeline.split.counted()  # what does not add up is an error now, not later
         self.workdir, self.strategy = Path(workdir), strategy
         self.method, self.pipeline, self.recipe = method, pipeline, recipe
         self.dataset = sources.load(evaluation_dataset)
@@ -116,11 +120,10 @@ class Trainer:
             LostWorkerError: if another worker is gone.
         """
         chief = replicas.is_chief(self.strategy)
-        with self.strategy.scope():
-            checkpoints = self.prepare()
-            before = checkpoints.step()
         try:
             with self.strategy.scope():
+                checkpoints = self.prepare()
+                before = checkpoints.step()
                 watchers = self.watchers(checkpoints)
                 if chief:
                     tensorboard = TensorBoardLog(self.workdir / "tensorboard", resumed_at=before)
@@ -139,7 +142,7 @@ class Trainer:
             if self.pipeline.corrupt.error is not None:
                 raise self.pipeline.corrupt.error from None
             with self.strategy.scope():
-                raise peers.explained(error, checkpoints.latest) from error
+                raise peers.explained(error, latest(self.workdir / "checkpoints")) from error
         return record
 
     def prepare(self) -> Checkpoints:
@@ -211,7 +214,7 @@ class Trainer:
         """What runs on every worker."""
         return [
             NonFinite(self.pipeline, checkpoints, self.skip_non_finite, say),
-            SaveCheckpoints(checkpoints, self.checkpoint_every, say),
+            SaveCheckpoints(checkpoints, self.checkpoint_every, self.total_steps, say),
         ]
 
     def callbacks(

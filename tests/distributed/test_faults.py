@@ -3,6 +3,7 @@
 import json
 import os
 import random
+import re
 import signal
 import subprocess
 import sys
@@ -83,17 +84,18 @@ def test_a_run_of_two_workers_goes_on_as_one_process(tmp_path):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("victim", [0, 1])
-def test_the_survivor_of_a_kill_names_who_is_gone(victim, tmp_path):
-    workers = start(2, command(tmp_path, 400))
+@pytest.mark.parametrize(("count", "victim"), [(2, 0), (2, 1), (4, 2)])
+def test_the_survivors_of_a_kill_name_who_is_gone(count, victim, tmp_path):
+    workers = start(count, command(tmp_path, 400))
     wait_for(tmp_path, 6, workers[0])
     workers[victim].kill()
     results = finish(workers, timeout=60)
-    status, said = results[1 - victim]
-    assert status == 75, said[-3000:]
-    assert f"Worker {1 - victim} has lost worker {victim} (127.0.0.1:" in said
-    assert "ckpt-5" in said or victim == 0
-    assert "Traceback" not in said
+    del results[victim]
+    for status, said in results:
+        assert status == 75, said[-3000:]
+        assert re.search(rf"has lost worker {victim} \(127\.0\.0\.1:\d+\)\. Start the same", said)
+        assert "ckpt-5" in said or victim == 0
+        assert "Traceback" not in said
 
 
 @pytest.mark.slow
@@ -107,6 +109,34 @@ def test_a_worker_that_hangs_is_named(tmp_path):
         workers[1].kill()
     assert status == 75, said[-3000:]
     assert "Worker 0 has lost worker 1 (127.0.0.1:" in said
+
+
+GONE = """
+import os, sys
+from pathlib import Path
+from clipbench_tf import config
+from clipbench_tf.training import cluster, handshake, start
+meet = handshake.meet
+def met(workers, *args, **more):
+    meet(workers, *args, **more)
+    if workers.index == int(sys.argv[2]):
+        os._exit(3)
+handshake.meet = met
+config.parse(["gin/clip.gin"], [])
+start.start(Path(sys.argv[1]), timeout=10.0)
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("victim", [0, 1])
+def test_none_waits_for_one_that_ended_before_tensorflow_connected_it(victim, tmp_path):
+    workers = start(2, [sys.executable, "-c", GONE, str(tmp_path / "run"), str(victim)])
+    results = finish(workers, timeout=120)
+    assert results[victim][0] == 3
+    status, said = results[1 - victim]
+    assert status == 1
+    assert "Timeout (0:00:20)!" in said
+    assert not (tmp_path / "run").exists()
 
 
 def victims(launcher: subprocess.Popen) -> list[int]:

@@ -255,6 +255,18 @@ def test_a_save_that_finds_no_room_leaves_the_one_before(trained, folder, other,
         assert Checkpoints(folder, method).restore() == 3
 
 
+def test_a_best_one_that_finds_no_room_is_no_best_one(folder, other):
+    method, _ = other
+    checkpoints = Checkpoints(folder, method)
+    checkpoints.save_best(0.25)
+    with files_of_at_most(1000):
+        checkpoints.save_best(0.75)
+    at_step(method, 9)
+    checkpoints.save_best(0.5)
+    assert float(checkpoints.best_value.numpy()) == 0.5
+    assert count(folder / "best") == [9]
+
+
 def test_a_save_that_was_killed_before_its_end_leaves_the_one_before(trained, folder, other):
     method, start = other
     listed = (folder / "checkpoint").read_bytes()

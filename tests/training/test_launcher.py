@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from clipbench_tf.training.launcher import environments, gpu_parts
+from clipbench_tf.training.launcher import LaunchError, environments, gpu_parts
 from tests.training.runs import ROOT
 
 HANG = 120  # seconds; nothing here needs them
@@ -190,16 +190,18 @@ def test_no_command():
         assert "Traceback" not in done.stderr
 
 
-def test_gpus_are_divided_where_there_are_enough():
+def test_gpus_are_divided_where_there_are_any():
     assert gpu_parts(2, {"CUDA_VISIBLE_DEVICES": "4,5,6,7"}) == ["4,5", "6,7"]
     assert gpu_parts(3, {"CUDA_VISIBLE_DEVICES": "0,1,2,3"}) == ["0", "1", "2"]
-    assert gpu_parts(2, {"CUDA_VISIBLE_DEVICES": "0"}) == []
+    with pytest.raises(LaunchError, match=r"2 workers cannot share 1 GPUs.*--workers=1"):
+        gpu_parts(2, {"CUDA_VISIBLE_DEVICES": "0"})
+    assert gpu_parts(2, {"CUDA_VISIBLE_DEVICES": "-1"}) == []
     assert gpu_parts(2, {"CUDA_VISIBLE_DEVICES": ""}) == []
     for made, own in zip(
         environments(2, {"CUDA_VISIBLE_DEVICES": "GPU-a,GPU-b"}), ["GPU-a", "GPU-b"], strict=True
     ):
         assert made["CUDA_VISIBLE_DEVICES"] == own
-    assert environments(2, {"CUDA_VISIBLE_DEVICES": "0"})[1]["CUDA_VISIBLE_DEVICES"] == "0"
+    assert environments(2, {"CUDA_VISIBLE_DEVICES": ""})[1]["CUDA_VISIBLE_DEVICES"] == ""
 
 
 def test_the_environment_goes_on_to_the_workers():

@@ -8,8 +8,9 @@ import pytest
 import tensorflow as tf
 
 from clipbench_tf.objectives.image_text import ImageText
+from clipbench_tf.training import cluster
 from clipbench_tf.training.cluster import ClusterError
-from clipbench_tf.training.runtime import PRECISIONS, STRATEGIES, prepare
+from clipbench_tf.training.runtime import PRECISIONS, STRATEGIES, own_gpus, prepare
 from tests.small_method import batch, compiled
 
 
@@ -97,8 +98,9 @@ class Gpus:
 
     def __init__(self, monkeypatch, number: int):
         self.visible, self.growing = [f"GPU {n}" for n in range(number)], []
-        config = tf.config
+        config, everything = tf.config, list(self.visible)
         monkeypatch.setattr(config, "get_visible_devices", lambda kind: list(self.visible))
+        monkeypatch.setattr(config, "list_physical_devices", lambda kind: list(everything))
         monkeypatch.setattr(config, "set_visible_devices", self._show)
         monkeypatch.setattr(config, "get_logical_device_configuration", lambda device: None)
         monkeypatch.setattr(config.experimental, "set_memory_growth", self._grow)
@@ -146,6 +148,8 @@ def test_tasks_on_one_node_share_its_gpus(monkeypatch, more, own):
     monkeypatch.setattr(
         tf.distribute, "MultiWorkerMirroredStrategy", lambda **options: made.update(options)
     )
+    assert own_gpus(cluster.read()) == len(own or everything)  # what workers compare before
+    gpus.growing.clear()
     prepare()
     assert gpus.visible == gpus.growing == (own or everything)
     resolver = made["cluster_resolver"]

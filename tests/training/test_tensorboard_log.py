@@ -91,3 +91,22 @@ def test_on_a_full_disk_events_are_missing_and_later_ones_are_read(tmp_path, cap
     found = curve(tmp_path, "loss")
     assert found[0] == (10, 1.0)
     assert found[-1] == (40, 4.0)
+
+
+def test_no_room_for_another_file_ends_no_run(tmp_path, monkeypatch, caplog):
+    log = TensorBoardLog(tmp_path)
+    real, refused = tf.summary.create_file_writer, []
+
+    def full(folder: str):
+        refused.append(folder)
+        raise tf.errors.ResourceExhaustedError(None, None, "No space left on device")
+
+    monkeypatch.setattr(tf.summary, "create_file_writer", full)
+    log.write(10, {"loss": 1.0})
+    log.write_text(10, "config", "a = 1")
+    monkeypatch.setattr(tf.summary, "create_file_writer", real)
+    log.write(20, {"loss": 2.0})
+    log.close()
+    assert len(refused) == 2
+    assert caplog.text.count("No space left on device") == 1
+    assert curve(tmp_path, "loss") == [(20, 2.0)]
