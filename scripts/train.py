@@ -46,6 +46,7 @@ def main(argv: list[str]) -> None:
     from clipbench_tf.training import peers
     from clipbench_tf.training.checkpoints import CheckpointError
     from clipbench_tf.training.non_finite import NonFiniteError
+    from clipbench_tf.training.outcome import OutcomeError
     from clipbench_tf.training.start import start
 
     try:
@@ -54,7 +55,7 @@ def main(argv: list[str]) -> None:
         except ValueError as error:
             sys.exit(f"Error: {error}")
         trainer.run(config.operative())
-    except (CheckpointError, CorruptDataError, NonFiniteError) as error:
+    except (CheckpointError, CorruptDataError, NonFiniteError, OutcomeError) as error:
         sys.exit(f"Error: {error}")
     except peers.LostWorkerError as error:
         print(f"Error: {error}", file=sys.stderr, flush=True)

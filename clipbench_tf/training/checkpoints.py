@@ -1,6 +1,5 @@
 """Checkpoints: the last few and the best, written atomically, restored exactly."""
 
-import re
 import shutil
 import time
 from collections.abc import Mapping
@@ -9,6 +8,8 @@ from pathlib import Path
 import keras
 import tensorflow as tf
 from absl import logging
+
+from clipbench_tf.training.disk import WRITE_ERRORS, reason
 
 
 class CheckpointError(RuntimeError):
@@ -153,12 +154,11 @@ class Checkpoints:
         """
         try:
             manager.save(checkpoint_number=step)
-        except (OSError, tf.errors.OpError) as error:
-            reason = re.sub(r"{{.*?}} | \[Op:\w+\]", "", str(error))  # TensorFlow's names
+        except WRITE_ERRORS as error:
             text = (
-                f"The state after step {step} could not be saved in {manager.directory}: {reason}. "
-                f"The last good checkpoint is {self.latest}. Make room, or make the folder "
-                f"writable."
+                f"The state after step {step} could not be saved in {manager.directory}: "
+                f"{reason(error)}. The last good checkpoint is {self.latest}. Make room, or make "
+                f"the folder writable."
             )
             for part in Path(manager.directory).glob(f"ckpt-{step}*"):
                 shutil.rmtree(part) if part.is_dir() else part.unlink()

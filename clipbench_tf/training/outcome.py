@@ -13,10 +13,15 @@ from clipbench_tf.evaluation.zero_shot import SplitResult, ZeroShot
 from clipbench_tf.export.saved_model import export
 from clipbench_tf.features import unit
 from clipbench_tf.training.checkpoints import Checkpoints
+from clipbench_tf.training.disk import WRITE_ERRORS, reason
 from clipbench_tf.training.projector import Points, write_projector
 from clipbench_tf.training.tensorboard_log import TensorBoardLog
 
 _POINTS = 2000  # pictures in the projector
+
+
+class OutcomeError(RuntimeError):
+    """The results of a finished run could not be written; the message names the remedy."""
 
 
 class Outcome:
@@ -40,11 +45,35 @@ class Outcome:
 
         Args:
             tensorboard: receives the accuracies too.
-            checkpoints: know the time that the run took.
+            checkpoints: know the step and the time that the run took.
+
+        Raises:
+            OutcomeError: if they could not be written; they are printed all the same.
         """
-        method, data = self.encoders.method, self.evaluation.dataset
         results = self.evaluation.results()
-        step = checkpoints.step()
+        step, seconds = checkpoints.step(), checkpoints.seconds()
+        self._report(results, step, seconds)
+        try:
+            facts = self._write(results, tensorboard, step, seconds)
+        except WRITE_ERRORS as error:
+            raise OutcomeError(
+                f"The results could not be written in {self.workdir}: {reason(error)}. Make room, "
+                f"or make the folder writable, and start the same command again: it goes on from "
+                f"the last checkpoint, {checkpoints.latest}."
+            ) from error
+        print(
+            f"\nLook at the run:      tensorboard --logdir={self.workdir / 'tensorboard'}\n"
+            f"Evaluate the export:  python scripts/evaluate.py "
+            f"--saved_model={self.workdir / 'saved_model'} "
+            f"--dataset={self.evaluation.dataset.name}",
+            flush=True,
+        )
+        return facts
+
+    def _write(
+        self, results: list[SplitResult], tensorboard: TensorBoardLog, step: int, seconds: float
+    ) -> dict:
+        method, data = self.encoders.method, self.evaluation.dataset
         for result in results:
             for k in result.credits:
                 tensorboard.write(step, {f"zero_shot/{result.split}/top{k}": result.top(k)})
@@ -70,11 +99,10 @@ class Outcome:
             "batch_size": self.pipeline.batch_size,
             "seed": self.pipeline.seed,
             "parameters": method.count_params(),
-            "wall_time_seconds": round(checkpoints.seconds(), 1),
+            "wall_time_seconds": round(seconds, 1),
             **record.environment(),
         }
         record.write(facts, self.workdir / "record.json")
-        self._report(results, facts)
         return facts
 
     def _project(self, result: SplitResult) -> None:
@@ -105,18 +133,10 @@ class Outcome:
             ],
         )
 
-    def _report(self, results: list[SplitResult], facts: dict) -> None:
+    def _report(self, results: list[SplitResult], step: int, seconds: float) -> None:
         print(
-            f"\nZero-shot accuracy of {facts['method']} after {facts['steps']} steps "
-            f"({facts['wall_time_seconds'] / 60:.1f} min), {len(self.evaluation.templates)} "
-            f"prompts a class:"
+            f"\nZero-shot accuracy of {self.encoders.method.name} after {step} steps "
+            f"({seconds / 60:.1f} min), {len(self.evaluation.templates)} prompts a class:"
         )
         for result in results:
-            print(f"  {result.line()}")
-        print(
-            f"\nLook at the run:      tensorboard --logdir={self.workdir / 'tensorboard'}\n"
-            f"Evaluate the export:  python scripts/evaluate.py "
-            f"--saved_model={self.workdir / 'saved_model'} "
-            f"--dataset={self.evaluation.dataset.name}",
-            flush=True,
-        )
+            print(f"  {result.line()}", flush=True)

@@ -8,6 +8,7 @@ import tensorflow as tf
 from absl import logging
 
 from clipbench_tf.features import Batch
+from clipbench_tf.training.disk import WRITE_ERRORS, reason
 from clipbench_tf.training.event_files import drop_events_after
 from clipbench_tf.training.view_grid import view_grid
 
@@ -93,9 +94,9 @@ class TensorBoardLog:
         """Whether `write` found room."""
         try:
             write()
-        except (OSError, tf.errors.OpError) as error:
+        except WRITE_ERRORS as error:
             if not self._failing:
-                logging.error("Events are missing in %s: %s", self._folder, error)
+                logging.error("Events are missing in %s: %s", self._folder, reason(error))
             self._failing = True
             return False
         self._failing = False
