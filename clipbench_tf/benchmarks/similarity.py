@@ -31,9 +31,9 @@ What was tried
   place: 0.25 s in place of 1.2 s.
 - There, what the cosines receive leaves XLA in four dimensions: 0.17 s in place of 0.42 s, as a
   reshape in the same kernel makes it divide for every number.
-- There, blocks of 2**22 cosines: slower, 2.6 s in place of 1.6 s for the two passes alone, of which
-  the products of blocks of 2**23 are 1.2 s. Not tried: a backward pass by gather and scatter.
-- Of the 1.5 s of "25% selected" in bfloat16, both similarities and their gradients are 0.7 s; the
+- There, blocks of 2**22 cosines in place of 2**23: slower, 2.6 s in place of 1.6 s on a busy
+  machine. Not tried: a backward pass by gather and scatter.
+- Of the 1.4 s of "25% selected" in bfloat16, both similarities and their gradients are 0.7 s; the
   rest is mostly `token_selection.batch_scores`, which computes all cosines once more.
 - XLA's flags for oneDNN, XNNPACK and YNN: no difference beyond the noise of a busy machine.
 """

@@ -33,7 +33,7 @@ Of three blocks of the ViT in bfloat16, matrix products were 73% and passes over
 What it costs
 -------------
 CLIP with 64 pairs of 77 ids in bfloat16 takes 4.2 GB above the parameters and AdamW's moments; 3.1
-GB with recomputation at 0.83 of the speed, 2.7 GB in four chunks at 0.73, 2.3 GB with both at 0.57
+GB with recomputation at 0.83 of the speed, 2.7 GB in four chunks at 0.73, 2.4 GB with both at 0.57
 (one repetition). The float32 gradient of 151 million parameters, 0.6 GB, is in each, and chunks sum
 it into a second one. Of the methods, with 16 pairs and natural captions, CLIP takes 1.8 GB at 7.4
 pairs/s, FILIP 1.7 at 7.7, DeFILIP 2.7 at 4.0, DeCLIP 2.7 at 3.9, and SLIP, with its three views of

@@ -171,7 +171,12 @@ class Pipeline:
         """Colours, caption operations, tokens and masks, for a batch at a time."""
         images = self.image_views.color(examples["crops"], examples["seed"])
         captions, seeds = examples["caption"], examples["seed"]
-        texts = [op(captions, seeds) for op in self.caption_views]
+        # An operation that makes several views has other seeds for each.
+        repeats = [self.caption_views[:i].count(op) for i, op in enumerate(self.caption_views)]
+        texts = [
+            op(captions, seeds + tf.constant([0, n]))
+            for op, n in zip(self.caption_views, repeats, strict=True)
+        ]
         ids = self.tokenizer(tf.concat(texts, axis=0))
         if self.trim_captions:
             ids = ids[:, : longest(ids, multiple=8)]

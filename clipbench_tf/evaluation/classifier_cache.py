@@ -1,5 +1,6 @@
 """A zero-shot classifier kept beside its model, as long as names, prompts and weights stay."""
 
+import contextlib
 import hashlib
 import json
 import os
@@ -25,8 +26,8 @@ class ClassifierCache:
     """
 
     def __init__(self, model: Path) -> None:
-        self._model = model
-        self.path = model.with_name(f"{model.name}.classifier.npz")
+        self._model = model.resolve()
+        self.path = self._model.with_name(f"{self._model.name}.classifier.npz")
 
     def parts(
         self,
@@ -77,3 +78,5 @@ class ClassifierCache:
             os.replace(partial, self.path)
         except OSError as error:
             logging.warning("The classifier is not kept in %s: %s.", self.path, error.strerror)
+            with contextlib.suppress(OSError):
+                partial.unlink()  # it may have taken what room there was

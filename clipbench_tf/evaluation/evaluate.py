@@ -50,8 +50,11 @@ def evaluate(
         "wall_time_seconds": round(time.monotonic() - started, 1),
         **record.environment(),
     }
-    record.write(facts, output / "record.json")
-    contact_sheet.write(output / "predictions.png", data, results)
+    try:
+        record.write(facts, output / "record.json")
+        contact_sheet.write(output / "predictions.png", data, results)
+    except OSError as error:
+        raise _unwritable(output, error) from error
     print(f"Wrote {output / 'record.json'} and {output / 'predictions.png'}.")
     return facts
 
@@ -68,6 +71,10 @@ def _claim(output: Path) -> None:
         probe.write_text("")
         probe.unlink()
     except OSError as error:
-        raise OutputError(
-            f"Cannot write into {str(output)!r}: {error.strerror}. Give another --output."
-        ) from error
+        raise _unwritable(output, error) from error
+
+
+def _unwritable(output: Path, error: OSError) -> OutputError:
+    return OutputError(
+        f"Cannot write into {str(output)!r}: {error.strerror}. Give another --output."
+    )

@@ -165,5 +165,6 @@ def late_interaction(method: Method, *, average_positions: bool = False) -> Scor
         text_tokens=objective.text_tokens,
         scale=lambda: tf.exp(tf.convert_to_tensor(objective.logit_scale_dense)),
         average_positions=average_positions,
-        whole_texts=objective.count_padding,
+        # The norm of averaged positions counts those of padding, hence always the same number.
+        whole_texts=objective.count_padding or average_positions,
     )

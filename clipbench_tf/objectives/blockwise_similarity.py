@@ -71,8 +71,8 @@ def _fastest(dtype: tf.DType) -> tf.DType:
 def _in_parts(dtype: tf.DType) -> bool:
     """Whether XLA gets only what happens to a block's cosines, not their products.
 
-    It makes no use of a CPU's bfloat16 instructions; TensorFlow does, through oneDNN: 1.9 s and
-    144 MB in place of 3.0 s and 335 MB (`clipbench_tf/benchmarks/similarity.py`, B = 256).
+    It makes no use of a CPU's bfloat16 instructions; TensorFlow does, through oneDNN: 1.5 s in
+    place of 3.8 s (`clipbench_tf/benchmarks/similarity.py`, B = 256).
     """
     gpu = tf.config.list_logical_devices("GPU")
     return dtype == tf.bfloat16 and not gpu and _cpu_has_bfloat16()

@@ -53,8 +53,9 @@ class Trainer:
             more ends the run.
 
     Raises:
-        ValueError: if the global batch does not divide among the replicas, or shards of several
-            workers do not hold what dataset.json says.
+        ValueError: if the global batch does not divide among the replicas, shards of several
+            workers do not hold what dataset.json says, or an objective counts padding that the
+            pipeline trims.
     """
 
     def __init__(
@@ -81,6 +82,13 @@ class Trainer:
             raise ValueError(
                 f"The global batch, pipeline.Pipeline.batch_size = {pipeline.batch_size}, does not "
                 f"divide among {strategy.num_replicas_in_sync} replicas; bind a multiple."
+            )
+        if pipeline.trim_captions and any(
+            getattr(o, "count_padding", 0) for o in method.objectives
+        ):
+            raise ValueError(
+                "count_padding = True counts positions that pipeline.Pipeline.trim_captions = True "
+                "cuts off, a different number in each batch; bind trim_captions = False."
             )
         with strategy.scope():
             if replicas.workers() > 1:

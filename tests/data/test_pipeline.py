@@ -201,6 +201,19 @@ def test_shapes_and_types(views, texts, dataset, tokenizer):
     assert spec["ids"].shape.as_list() == [6, texts, None]  # as long as the longest
 
 
+def test_an_operation_that_makes_two_views_makes_different_ones(tmp_path, tokenizer):
+    both = [caption_ops.eda, caption_ops.eda]
+    folder = write(tmp_path, 20)
+    twice = take(pipeline(folder, tokenizer, caption_views=both), 5)
+    once = take(pipeline(folder, tokenizer, caption_views=both[:1]), 5)
+    same = []
+    for batch, alone in zip(twice, once, strict=True):
+        length = min(batch["ids"].shape[2], alone["ids"].shape[2])
+        np.testing.assert_array_equal(batch["ids"][:, 0, :length], alone["ids"][:, 0, :length])
+        same += (batch["ids"][:, 0] == batch["ids"][:, 1]).all(axis=1).tolist()
+    assert 0 < np.mean(same) < 0.9
+
+
 def test_view_0_is_masked_and_the_labels_restore_it(plain, masked, tokenizer):
     assert "mlm_labels" not in plain
     labels = masked["mlm_labels"]

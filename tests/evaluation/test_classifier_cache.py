@@ -1,12 +1,14 @@
 """The kept classifier is used as long as it is right, and never when it is not."""
 
 import shutil
+from pathlib import Path
 
 import numpy as np
 import pytest
 import tensorflow as tf
 
 from clipbench_tf.evaluation.classifier_cache import ClassifierCache
+from tests.training.full_disk import files_of_at_most
 
 NAMES, TEMPLATES = ["cat", "dog", "ant"], ["{}", "a {}"]
 PARTS = [
@@ -87,3 +89,18 @@ def test_where_it_cannot_be_kept_it_is_built_each_time(model, caplog):
     shutil.rmtree(model.parent / "saved_model.classifier.partial")
     cache.parts(NAMES, TEMPLATES, build)
     assert cache.path.is_file()
+
+
+def test_a_full_disk_keeps_no_part_of_it(model, caplog):
+    cache = ClassifierCache(model)
+    with files_of_at_most(100):
+        assert_is_parts(cache.parts(NAMES, TEMPLATES, Builder()))
+    assert "is not kept" in caplog.text
+    assert not list(model.parent.glob("*.partial"))
+
+
+def test_a_model_may_be_the_present_folder(model, monkeypatch):
+    monkeypatch.chdir(model)
+    cache = ClassifierCache(Path())
+    cache.parts(NAMES, TEMPLATES, Builder())
+    assert (model.parent / f"{model.name}.classifier.npz").is_file()

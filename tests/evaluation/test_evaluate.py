@@ -13,6 +13,7 @@ from clipbench_tf.evaluation.evaluate import OutputError, evaluate
 from clipbench_tf.evaluation.scorers import cosine
 from clipbench_tf.export.saved_model import export
 from evaluation.samples import COLOURS, NAMES, SIZE, png, tiny_method, write_dataset
+from tests.training.full_disk import files_of_at_most
 
 SCRIPT = Path(__file__).parents[2] / "scripts/evaluate.py"
 EXAMPLES = [(png(colour), label) for label, colour in enumerate(COLOURS)] + [(b"no image", 0)]
@@ -99,3 +100,10 @@ def test_refuses_a_wrong_split_and_an_unwritable_output(model, tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(OutputError, match=r"Cannot write into '.*file/out'"):
         evaluate(model, splits=["test"], output=tmp_path / "file/out", **arguments)
+
+
+def test_results_that_find_no_room_are_told_in_one_line(model, tmp_path, capsys):
+    data = str(write_dataset(tmp_path, {"test": EXAMPLES}))
+    with files_of_at_most(50), pytest.raises(OutputError, match="Cannot write .*too large"):
+        evaluate(model, dataset=data, splits=["test"], output=tmp_path / "out", batch_size=2)
+    assert "test: top-1" in capsys.readouterr().out

@@ -1,3 +1,4 @@
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -120,7 +121,11 @@ def test_refuses_what_cannot_be_scored_at_once(tmp_path):
         ZeroShot(Lengths(), sources.load(str(folder)), splits=["test"])
 
 
-@pytest.mark.parametrize("make", [cosine, late_interaction])
+@pytest.mark.parametrize(
+    "make",
+    [cosine, late_interaction, partial(late_interaction, average_positions=True)],
+    ids=["cosine", "late_interaction", "average_positions"],
+)
 def test_chunks_of_classes_change_no_score(make):
     method, tokenizer = tiny_method()
     encoders = MethodEncoders(method, tokenizer=tokenizer, scorer=make(method), image_size=SIZE)

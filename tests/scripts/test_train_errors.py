@@ -18,6 +18,13 @@ from tests.training.runs import ROOT, run
         ({"bindings": ["pipeline.Pipeline.batch_size = 9999"]}, "smaller batch_size"),
         ({"bindings": ["runtime.prepare.precision = 'fp8'"]}, "mixed_bfloat16"),
         ({"bindings": ["recipe.Recipe.epochs = 0.5"]}, "warm-up"),
+        (
+            {
+                "bindings": ["fine_grained.FineGrained.count_padding = True"],
+                "gin_file": "gin/filip.gin",
+            },
+            "bind trim_captions = False",
+        ),
     ],
     ids=lambda value: None if isinstance(value, dict) else value,
 )
