@@ -78,21 +78,7 @@ class Trainer:
         must_save: bool = False,
         skip_non_finite: int = 0,
     ) -> None:
-        if pipeline.batch_size % strategy.num_replicas_in_sync:
-            raise ValueError(
-                f"The global batch, pipeline.Pipeline.batch_size = {pipeline.batch_size}, does not "
-                f"divide among {strategy.num_replicas_in_sync} replicas; bind a multiple."
-            )
-        if pipeline.trim_captions and any(
-            getattr(o, "count_padding", 0) for o in method.objectives
-        ):
-            raise ValueError(
-                "count_padding = True counts positions that pipeline.Pipeline.trim_captions = True "
-                "cuts off, a different number in each batch; bind trim_captions = False."
-            )
-        with strategy.scope():
-            if replicas.workers() > 1:
-                pipeline.split.counted()  # what does not add up is an error now, not later
+        _check(strategy, method, pipeline)
         self.workdir, self.strategy = Path(workdir), strategy
         self.method, self.pipeline, self.recipe = method, pipeline, recipe
         self.dataset = sources.load(evaluation_dataset)
@@ -253,6 +239,24 @@ class Trainer:
             ),
             *self.watchers(checkpoints, progress.say),
         ]
+
+
+def _check(strategy: tf.distribute.Strategy, method: Method, pipeline: Pipeline) -> None:
+    """What would go wrong later is an error now."""
+    if pipeline.batch_size % strategy.num_replicas_in_sync:
+        raise ValueError(
+            f"The global batch, pipeline.Pipeline.batch_size = {pipeline.batch_size}, does not "
+            f"divide among {strategy.num_replicas_in_sync} replicas; bind a multiple."
+        )
+    padding_counts = any(getattr(o, "count_padding", False) for o in method.objectives)
+    if padding_counts and pipeline.trim_captions:
+        raise ValueError(
+            "count_padding = True counts positions that pipeline.Pipeline.trim_captions = True "
+            "cuts off, a different number in each batch; bind trim_captions = False."
+        )
+    with strategy.scope():
+        if replicas.workers() > 1:
+            pipeline.split.counted()
 
 
 def segments(step: int, total: int, interval: int) -> list[tuple[int, int, int]]:

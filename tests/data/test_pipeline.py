@@ -211,7 +211,7 @@ def test_an_operation_that_makes_two_views_makes_different_ones(tmp_path, tokeni
         length = min(batch["ids"].shape[2], alone["ids"].shape[2])
         np.testing.assert_array_equal(batch["ids"][:, 0, :length], alone["ids"][:, 0, :length])
         same += (batch["ids"][:, 0] == batch["ids"][:, 1]).all(axis=1).tolist()
-    assert 0 < np.mean(same) < 0.9
+    assert np.mean(same) < 0.5
 
 
 def test_view_0_is_masked_and_the_labels_restore_it(plain, masked, tokenizer):

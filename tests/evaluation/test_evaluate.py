@@ -104,6 +104,6 @@ def test_refuses_a_wrong_split_and_an_unwritable_output(model, tmp_path):
 
 def test_results_that_find_no_room_are_told_in_one_line(model, tmp_path, capsys):
     data = str(write_dataset(tmp_path, {"test": EXAMPLES}))
-    with files_of_at_most(50), pytest.raises(OutputError, match="Cannot write .*too large"):
+    with files_of_at_most(50), pytest.raises(OutputError, match=r"Cannot write .*too large"):
         evaluate(model, dataset=data, splits=["test"], output=tmp_path / "out", batch_size=2)
     assert "test: top-1" in capsys.readouterr().out
