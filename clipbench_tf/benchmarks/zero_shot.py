@@ -20,8 +20,8 @@ What was tried
   rows: with scaled weights a single picture in float32 takes 76 ms, so 63, and without 62.
 - Not done: weights are cast to bfloat16 once a batch, which was 8% of the time of 64 pictures.
 
-The record is of 640 prompts, 256 pictures and three repetitions: at 237 prompts/s all 80,000 take
-ours 5.6 minutes, at 38 the peer 35; neither was run in full.
+The record is of 320 prompts, 128 pictures and three repetitions: at 229 prompts/s all 80,000 take
+ours 5.8 minutes, at 40 the peer 33; neither was run in full.
 """
 
 from collections.abc import Iterator
