@@ -33,8 +33,10 @@ def start(workdir: Path, *, timeout: float = 60.0) -> Trainer:
         handshake.meet(workers, told, timeout=timeout)
         # Where one is gone now, TensorFlow waits for it for an hour, and lets no Python thread run.
         faulthandler.dump_traceback_later(2 * timeout, exit=True)
-    strategy = config.build("runtime.prepare")
-    faulthandler.cancel_dump_traceback_later()
+    try:
+        strategy = config.build("runtime.prepare")
+    finally:
+        faulthandler.cancel_dump_traceback_later()
     with _together(strategy):
         trainer = config.build("train.Trainer", workdir=workdir, strategy=strategy)
         config.check_used()
