@@ -105,7 +105,7 @@ class Block(keras.layers.Layer):
         """c_proj(c_fc(x)), by quick_gelu(z) = silu(1.702 z) / 1.702.
 
         TensorFlow runs product, bias and silu as one kernel where nothing else reads between,
-        which a gradient would. What is scaled are rows: for few of them, weights take longer.
+        which a gradient would. Rows are scaled, not weights, which outnumber them in small batches.
         """
         rows = tf.reshape(x, [-1, x.shape[-1]])
         hidden = _scaled(1.702 * rows, self.c_fc)

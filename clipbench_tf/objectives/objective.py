@@ -11,7 +11,12 @@ class Objective(keras.layers.Layer):
 
     The scalar is the mean over the pairs of this replica, contrasted with those of all replicas.
     An objective owns its heads and state, never a tower. Its `name` is its name in the logs.
+
+    Attributes:
+        count_padding: whether it reads text positions behind the end token.
     """
+
+    count_padding = False
 
     def __init__(self, *, weight: float, name: str) -> None:
         super().__init__(name=name, dtype="float32")

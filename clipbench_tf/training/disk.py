@@ -1,8 +1,10 @@
 """What Python and TensorFlow raise where a file cannot be written, and how to tell it."""
 
 import re
+from collections.abc import Callable
 
 import tensorflow as tf
+from absl import logging
 
 WRITE_ERRORS = (OSError, tf.errors.OpError)
 
@@ -11,3 +13,22 @@ def reason(error: Exception) -> str:
     """What `error` says, in one line and without TensorFlow's own names."""
     lines = re.sub(r"{{.*?}} | \[Op:\w+\]", "", str(error)).strip().splitlines()
     return lines[0].rstrip(".") if lines else type(error).__name__
+
+
+class Attempts:
+    """Writes that a run can do without; the first that fails after one that did not is told."""
+
+    def __init__(self) -> None:
+        self._failing = False
+
+    def succeeds(self, write: Callable[[], object], loss: str) -> bool:
+        """Whether `write` found room; `loss` says what is missing where it did not."""
+        try:
+            write()
+        except WRITE_ERRORS as error:
+            if not self._failing:
+                logging.error("%s: %s", loss, reason(error))
+            self._failing = True
+        else:
+            self._failing = False
+        return not self._failing

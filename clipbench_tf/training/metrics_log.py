@@ -6,7 +6,7 @@ import time
 from collections.abc import Mapping
 from pathlib import Path
 
-from absl import logging
+from clipbench_tf.training.disk import Attempts
 
 
 class MetricsLog:
@@ -26,7 +26,7 @@ class MetricsLog:
         self._path = path
         self._entry: dict[str, float | None] = {}
         self._begin = self._end = 0  # of the last entry, in bytes
-        self._failing = False  # to write; it is said once
+        self._attempts = Attempts()
         path.touch()
         with path.open("r+b") as file:
             for line in file:
@@ -44,19 +44,17 @@ class MetricsLog:
             self._begin = self._end
         self._entry |= {name: _number(value) for name, value in values.items()}
         line = json.dumps(self._entry, allow_nan=False).encode() + b"\n"
-        try:
+
+        def put() -> None:
             with self._path.open("r+b") as file:
                 file.truncate(self._begin)
                 file.seek(self._begin)
                 file.write(line)
-            self._end, self._failing = self._begin + len(line), False
-        except OSError as error:
-            self._end = self._begin  # the next one takes the place of what got there
-            if not self._failing:
-                logging.error(
-                    "From step %d on, steps are missing in %s: %s", step, self._path, error
-                )
-            self._failing = True
+
+        loss = f"From step {step} on, steps are missing in {self._path}"
+        written = self._attempts.succeeds(put, loss)
+        # The next one takes the place of what got there of one that was not.
+        self._end = self._begin + (len(line) if written else 0)
 
 
 def _number(value: float) -> float | None:

@@ -2,7 +2,6 @@
 
 import re
 import socket
-from collections.abc import Sequence
 
 import tensorflow as tf
 
@@ -62,5 +61,5 @@ def listens(address: str) -> bool:
 
 def last_words(text: str) -> str:
     """Of a long message, the few words that say why a collective ended."""
-    reasons: Sequence[str] = re.split(r"aborted by: |aborted: ", text)
-    return re.split(r"\n|\\+n", reasons[-1])[0].strip().rstrip(":")
+    innermost = text.rpartition("aborted by: ")[2]
+    return re.split(r"\n|\\+n", innermost)[0].strip().rstrip(":")

@@ -155,9 +155,9 @@ def of_workers(strategy: tf.distribute.Strategy, value: int) -> list[int]:
     return values.reshape([workers(), -1])[:, 0].tolist()
 
 
-def barrier(strategy: tf.distribute.Strategy) -> None:
-    """Returns when all workers have come here."""
-    of_workers(strategy, 1)  # "all is well", to workers that ask
+def barrier(strategy: tf.distribute.Strategy, well: bool = True) -> bool:
+    """Returns when all workers have come here: whether all of them said that all is well."""
+    return all(of_workers(strategy, int(well)))
 
 
 @tf.custom_gradient

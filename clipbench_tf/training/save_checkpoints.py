@@ -46,7 +46,7 @@ class SaveCheckpoints(keras.callbacks.Callback):
         self._total = total_steps
         self._chief = replicas.worker() == 0
         self._signal: int | None = None
-        self._saved, self._safe = 0, True  # the step of the last attempt, and its success
+        self._saved = 0
         self._handlers: dict[int, Any] = {}
 
     def on_train_begin(self, logs: dict | None = None) -> None:
@@ -66,29 +66,27 @@ class SaveCheckpoints(keras.callbacks.Callback):
 
     def on_train_batch_end(self, batch: int, logs: dict | None = None) -> None:
         step, stopping = self._checkpoints.step(), float((logs or {}).get("stop", 0.0)) > 0
-        if stopping or step - self._saved >= self._every:
+        if stopping:
+            self._stop(step, self._save())
+        if step - self._saved >= self._every:
             self._save()
             self._saved = step
-        if stopping:
-            self._stop(step)
 
     def on_train_end(self, logs: dict | None = None) -> None:
-        self._save()
-        step = self._checkpoints.step()
+        saved, step = self._save(), self._checkpoints.step()
         if step < self._total:
             return  # more is to come, whose next step tells all of a signal
         if self._signal is not None:
-            self._stop(step)
+            self._stop(step, saved)
         self._restore_handlers()
 
-    def _save(self) -> None:
-        if self._chief:
-            self._safe = self._checkpoints.save()
+    def _save(self) -> bool:
+        return not self._chief or self._checkpoints.save()
 
-    def _stop(self, step: int) -> None:
+    def _stop(self, step: int, saved: bool) -> None:
         self._restore_handlers()
-        # All wait for all: others would take an early leave for a failure.
-        if not all(replicas.of_workers(tf.distribute.get_strategy(), int(self._safe))):
+        # Others would take an early leave for a failure.
+        if not replicas.barrier(tf.distribute.get_strategy(), saved):
             raise CheckpointError(
                 f"Stopped after step {step}, which could not be saved; the same command goes on "
                 f"from {self._checkpoints.latest}."

@@ -5,10 +5,9 @@ from pathlib import Path
 
 import numpy as np
 import tensorflow as tf
-from absl import logging
 
 from clipbench_tf.features import Batch
-from clipbench_tf.training.disk import WRITE_ERRORS, reason
+from clipbench_tf.training.disk import Attempts
 from clipbench_tf.training.event_files import drop_events_after
 from clipbench_tf.training.view_grid import view_grid
 
@@ -24,7 +23,7 @@ class TensorBoardLog:
     def __init__(self, folder: Path, *, resumed_at: int = 0) -> None:
         self._folder = folder
         self._writer: tf.summary.SummaryWriter | None = None
-        self._failing = False  # to write; it is said once
+        self._attempts = Attempts()
         self._attempt(lambda: drop_events_after(resumed_at, folder))
 
     def write(self, step: int, values: Mapping[str, float]) -> None:
@@ -91,13 +90,4 @@ class TensorBoardLog:
                     file.unlink()
 
     def _attempt(self, write: Callable[[], object]) -> bool:
-        """Whether `write` found room."""
-        try:
-            write()
-        except WRITE_ERRORS as error:
-            if not self._failing:
-                logging.error("Events are missing in %s: %s", self._folder, reason(error))
-            self._failing = True
-            return False
-        self._failing = False
-        return True
+        return self._attempts.succeeds(write, f"Events are missing in {self._folder}")

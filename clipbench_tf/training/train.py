@@ -248,8 +248,7 @@ def _check(strategy: tf.distribute.Strategy, method: Method, pipeline: Pipeline)
             f"The global batch, pipeline.Pipeline.batch_size = {pipeline.batch_size}, does not "
             f"divide among {strategy.num_replicas_in_sync} replicas; bind a multiple."
         )
-    padding_counts = any(getattr(o, "count_padding", False) for o in method.objectives)
-    if padding_counts and pipeline.trim_captions:
+    if pipeline.trim_captions and any(o.count_padding for o in method.objectives):
         raise ValueError(
             "count_padding = True counts positions that pipeline.Pipeline.trim_captions = True "
             "cuts off, a different number in each batch; bind trim_captions = False."

@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -24,8 +25,13 @@ TINY = (
 )
 
 
-def command(workdir: Path, *bindings: str, gin_file: str = "gin/clip.gin") -> list[str]:
-    flags = [f"--gin_bindings={binding}" for binding in (*TINY, *bindings)]
+def command(
+    workdir: Path,
+    *bindings: str,
+    gin_file: str = "gin/clip.gin",
+    size: Sequence[str] = TINY,
+) -> list[str]:
+    flags = [f"--gin_bindings={binding}" for binding in (*size, *bindings)]
     script = str(ROOT / "scripts/train.py")
     return [sys.executable, script, f"--gin_file={gin_file}", f"--workdir={workdir}", *flags]
 

@@ -2,12 +2,11 @@
 
 import json
 import subprocess
-import sys
 
 import numpy as np
 import pytest
 
-from tests.training.runs import ROOT, epochs
+from tests.training.runs import ROOT, command, epochs
 
 SEEDS, STEPS, WINDOW = (0, 1, 2), 88, 22
 
@@ -24,13 +23,7 @@ def curves(workdir, precision: str, seed: int) -> dict[str, np.ndarray]:
         "train.Trainer.evaluation_splits = ['validation']",
     )
     run = subprocess.run(
-        [
-            sys.executable,
-            "scripts/train.py",
-            "--gin_file=gin/defilip.gin",
-            f"--workdir={workdir}",
-            *(f"--gin_bindings={binding}" for binding in bindings),
-        ],
+        command(workdir, *bindings, gin_file="gin/defilip.gin", size=()),
         cwd=ROOT,
         capture_output=True,
         text=True,
