@@ -34,10 +34,12 @@ setup(
         "absl-py>=2.1",
         "gin-config==0.5.0",
         "keras==3.15.*",
+        "keras-hub==0.32.*",
         "numpy",
         "pillow>=11",
         "tensorboard==2.21.*",
         "tensorflow==2.21.*",
+        "tensorflow-text==2.21.*",
     ],
     extras_require={
         "gpu": ["tensorflow[and-cuda]==2.21.*"],

@@ -6,6 +6,7 @@ import os
 import re
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import gin
 
@@ -78,6 +79,21 @@ def _bound(text: str) -> set[str]:
     """The names on the left of the bindings and macros in config `text`, shortest form."""
     names = re.findall(r"^([A-Za-z_][\w./]*) = ", text, flags=re.MULTILINE)
     return {".".join(name.split("/")[-1].split(".")[-2:]) for name in names}
+
+
+def value(name: str, default: Any = None) -> Any:
+    """What is bound to `name` (`module.Name.parameter`), through macros, or `default`."""
+    try:
+        found = gin.query_parameter(name)
+    except ValueError:
+        return default
+    return found.scoped_configurable_fn() if hasattr(found, "scoped_configurable_fn") else found
+
+
+def bind(name: str, new: object) -> None:
+    """Binds `new` to `name`, whatever the files say."""
+    with gin.unlock_config():
+        gin.bind_parameter(name, new)
 
 
 def bound() -> str:

@@ -60,14 +60,10 @@ class Method(keras.Model):
             )
         if chunks < 1:
             raise ValueError(f"chunks is {chunks}; it must be at least 1.")
-        if chunks > 1 and batch_norms(image_encoder):
-            raise ValueError(
-                f"chunks is {chunks}, but the batch norms of {type(image_encoder).__name__} must "
-                f"see the whole batch; bind chunks = 1 or another tower."
-            )
         self.chunks, self.separate_views, self.xla = chunks, separate_views, xla
         self.image_encoder, self.text_encoder = image_encoder, text_encoder
         self.objectives = list(objectives)
+        self._check_towers()
         float16 = keras.config.dtype_policy().compute_dtype == "float16"
         self.loss_scale = LossScale(name="loss_scale") if float16 else None
         # Set to 1 on any worker, it ends training on all of them after the same step.
@@ -79,14 +75,9 @@ class Method(keras.Model):
         """Creates all variables from one example `batch` (its values do not matter).
 
         Raises:
-            ValueError: if XLA would have to exchange between replicas.
+            ValueError: if XLA would have to exchange between replicas, or a tower cannot encode its
+                batch in chunks.
         """
-        exchanging = any(x.synchronized for x in batch_norms(self.image_encoder))
-        if self.xla and exchanging and replicas.count() > 1:
-            raise ValueError(
-                "method.Method.xla = True, but XLA cannot exchange batch statistics between "
-                "replicas; bind xla = False, or synchronized = False of the image encoder."
-            )
         self.logit_scale = self.add_weight(
             (), keras.initializers.Constant(self._start), dtype="float32", name="logit_scale"
         )
@@ -101,8 +92,32 @@ class Method(keras.Model):
         if self.loss_scale is not None:
             self.loss_scale.build()
         features = self.call(batch)
+        self._check_towers()  # again, for those that make their layers when they are built
         for objective in self.objectives:
             objective(features)
+
+    def _check_towers(self) -> None:
+        """Raises where `chunks` would change the gradient, or `xla` could not be compiled."""
+        for tower in (self.image_encoder, self.text_encoder):
+            learning = [x for x in tower._flatten_layers() if x.trainable]
+            norms = [x for x in batch_norms(tower) if x.trainable]
+            random = [x for x in learning if getattr(x, "seed_generator", None) is not None]
+            if self.chunks > 1 and norms:
+                raise ValueError(
+                    f"chunks is {self.chunks}, but the batch norms of {type(tower).__name__} must "
+                    f"see the whole batch; bind chunks = 1 or another tower."
+                )
+            if self.chunks > 1 and random:
+                raise ValueError(
+                    f"chunks is {self.chunks}, and every part is encoded twice, but "
+                    f"{random[0].name} of {type(tower).__name__} drops others each time; bind "
+                    f"chunks = 1 or a tower without dropout."
+                )
+            if self.xla and replicas.count() > 1 and any(x.synchronized for x in norms):
+                raise ValueError(
+                    "method.Method.xla = True, but XLA cannot exchange batch statistics between "
+                    "replicas; bind xla = False, or synchronized = False of the image encoder."
+                )
 
     def call(self, batch: Batch, training: bool = False) -> Features:
         return self.features(

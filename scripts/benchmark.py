@@ -5,21 +5,20 @@ in clipbench_tf/benchmarks. The peers come with `pip install '.[bench]'`.
 """
 
 import json
-import os
 import sys
 from pathlib import Path
 
 from absl import app, flags
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # runs from a bare checkout too
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # TensorFlow's start-up chatter
 
+from clipbench_tf import chatter
 from clipbench_tf.benchmarks import catalogue
 from clipbench_tf.benchmarks.contender import ContenderError
 
 # A flag that is not given leaves the benchmark its own default.
 flags.DEFINE_list("batch", None, "similarity, training_step: pairs, a case for each.")
-flags.DEFINE_list("precision", None, "similarity, training_step: float32, bfloat16, or both.")
+flags.DEFINE_list("precision", None, "float32, bfloat16 or both; not of tokenizer, input_pipeline.")
 flags.DEFINE_bool("methods", None, "training_step: all five methods instead, ours alone.")
 flags.DEFINE_bool("memory", None, "training_step: peak memory and what saves it, ours alone.")
 _NUMBERS = {
@@ -52,7 +51,9 @@ def main(argv: list[str]) -> None:
     if "batch" in options:
         options["batch"] = [int(size) for size in options["batch"]]
     try:
-        for record in catalogue.cases(argv[1], options):
+        with chatter.held_back():
+            records = catalogue.cases(argv[1], options)
+        for record in records:
             print(json.dumps(record), flush=True)
     except (ValueError, ContenderError) as error:
         sys.exit(f"Error: {error}")

@@ -3,7 +3,6 @@
 python scripts/evaluate.py --saved_model=runs/defilip/saved_model --dataset=emoji
 """
 
-import os
 import sys
 from pathlib import Path
 
@@ -11,6 +10,7 @@ from absl import app, flags
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # runs from a bare checkout too
 
+from clipbench_tf import chatter
 from clipbench_tf.export import card
 
 _MODEL = flags.DEFINE_string(
@@ -35,8 +35,8 @@ def main(argv: list[str]) -> None:
     output = Path(_OUTPUT.value) if _OUTPUT.value else beside
     try:
         card.read(model)  # TensorFlow takes seconds to import: first see whether there is a model
-        os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
-        from clipbench_tf.evaluation.evaluate import evaluate
+        with chatter.held_back():
+            from clipbench_tf.evaluation.evaluate import evaluate
 
         evaluate(
             model,

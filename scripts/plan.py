@@ -13,9 +13,9 @@ from pathlib import Path
 from absl import app, flags, logging
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # runs from a bare checkout too
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # TensorFlow's start-up chatter
 os.environ["CUDA_VISIBLE_DEVICES"] = "-1"  # a plan takes no GPU from anybody
 
+from clipbench_tf import chatter
 from clipbench_tf.planning import devices
 
 _GIN_FILE = flags.DEFINE_multi_string(
@@ -44,7 +44,8 @@ def main(argv: list[str]) -> None:
         device = devices.find(_DEVICE.value)
     except ValueError as error:
         sys.exit(f"Error: {error}")
-    from clipbench_tf.planning import make  # takes seconds, as TensorFlow starts
+    with chatter.held_back():
+        from clipbench_tf.planning import make  # takes seconds, as TensorFlow starts
 
     try:
         made = make.plan_recipe(

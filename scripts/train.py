@@ -1,6 +1,5 @@
 """Trains one method: python scripts/train.py --gin_file=gin/defilip.gin"""
 
-import os
 import sys
 import time
 from pathlib import Path
@@ -8,9 +7,8 @@ from pathlib import Path
 from absl import app, flags, logging
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # runs from a bare checkout too
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # TensorFlow's start-up chatter
 
-from clipbench_tf import config
+from clipbench_tf import chatter, config
 
 _GIN_FILE = flags.DEFINE_multi_string(
     "gin_file", [], "A gin file, for example gin/defilip.gin. May be repeated; later ones win."
@@ -38,16 +36,17 @@ def main(argv: list[str]) -> None:
     workdir = Path(_WORKDIR.value or Path("runs") / names)
     chosen = [f"runtime.prepare.strategy = {_STRATEGY.value!r}"] if _STRATEGY.value else []
     try:
-        config.parse(_GIN_FILE.value, [*_GIN_BINDINGS.value, *chosen])
+        with chatter.held_back():
+            config.parse(_GIN_FILE.value, [*_GIN_BINDINGS.value, *chosen])
+            # TensorFlow takes seconds to import.
+            from clipbench_tf.data.corrupt import CorruptDataError
+            from clipbench_tf.training import peers
+            from clipbench_tf.training.checkpoints import CheckpointError
+            from clipbench_tf.training.non_finite import NonFiniteError
+            from clipbench_tf.training.outcome import OutcomeError
+            from clipbench_tf.training.start import start
     except ValueError as error:
         sys.exit(f"Error: {error}")
-    # TensorFlow takes seconds to import.
-    from clipbench_tf.data.corrupt import CorruptDataError
-    from clipbench_tf.training import peers
-    from clipbench_tf.training.checkpoints import CheckpointError
-    from clipbench_tf.training.non_finite import NonFiniteError
-    from clipbench_tf.training.outcome import OutcomeError
-    from clipbench_tf.training.start import start
 
     try:
         try:

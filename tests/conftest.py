@@ -1,16 +1,28 @@
 """Two CPU devices for every test, set before TensorFlow starts; the same seeds for each test."""
 
-import os
+import gc
 
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+from clipbench_tf import chatter
 
-import keras
-import pytest
-import tensorflow as tf
+with chatter.held_back():
+    import keras
+    import pytest
+    import tensorflow as tf
+
+    from tests.training import runs
 
 tf.config.set_logical_device_configuration(
     tf.config.list_physical_devices("CPU")[0], [tf.config.LogicalDeviceConfiguration()] * 2
 )
+# To rewrite a graph so that it is faster takes longer than a test runs it. The processes that tests
+# start do.
+tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": True})
+
+
+def pytest_collection_finish():
+    """Tracing makes little garbage of many objects, so it is collected seldom."""
+    gc.freeze()
+    gc.set_threshold(100_000, 50, 1000)
 
 
 @pytest.fixture(autouse=True)
@@ -28,3 +40,9 @@ def two_replicas() -> tf.distribute.Strategy:
     One for all tests: a second one would give its collectives the keys of the first one's.
     """
     return tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
+
+
+@pytest.fixture(scope="session")
+def few_drawings(tmp_path_factory) -> tuple[str, ...]:
+    """Bindings of a small data set, for runs by `tests.training.runs`."""
+    return runs.write_data(tmp_path_factory.mktemp("few_drawings"))

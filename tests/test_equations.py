@@ -7,7 +7,7 @@ import gin
 import keras
 import numpy as np
 import pytest
-from test_gin_files import PAPER, SMALL, bound, trainer
+from test_gin_files import PAPER, bound, small, trainer
 
 from clipbench_tf import config
 
@@ -91,10 +91,7 @@ every_method = pytest.mark.parametrize("method", list(EQUATIONS))
 
 def first_step(method: str, workdir: Path) -> tuple[dict, dict]:
     """A batch of the method's gin file, towers made small, and what a step on it logs."""
-    text = bound(f"{method}.gin")
-    sizes = [b for part, bindings in SMALL.items() if f"{part}." in text for b in bindings]
-    sizes += ["runtime.prepare.precision = 'float32'", "image_views.ImageViews.compiled = False"]
-    built = trainer(f"{method}.gin", workdir, *sizes)
+    built = trainer(f"{method}.gin", workdir, *small(bound(f"{method}.gin")))
     batch = next(iter(built.pipeline.batches()))
     built.method.build(batch)
     built.method.compile(optimizer=keras.optimizers.SGD(1e-3))
@@ -131,11 +128,16 @@ def parts(name: str) -> tuple[str, str, int, str]:
     return method, "vit_b32", int(detail.removeprefix("text")), "v2"
 
 
-@pytest.mark.parametrize("name", PAPER)
-def test_a_row_of_the_paper_has_the_equation_and_the_views_of_its_method(name):
+@pytest.fixture(scope="module", params=PAPER)
+def row(request):
+    """A row of the paper's tables, parsed: its file name and its method."""
+    config.parse([request.param])
+    return request.param, config.build("method.Method")
+
+
+def test_a_row_of_the_paper_has_the_equation_and_the_views_of_its_method(row):
+    name, built = row
     method = parts(name)[0]
-    config.parse([name])
-    built = config.build("method.Method")
     assert built.name == method
     assert {o.name: o.weight for o in built.objectives} == pytest.approx(EQUATIONS[method])
     np.testing.assert_allclose(built._start, np.log(1 / 0.07), rtol=1e-6)
@@ -150,11 +152,9 @@ def test_a_row_of_the_paper_has_the_equation_and_the_views_of_its_method(name):
     assert masked == (method in MASKED)
 
 
-@pytest.mark.parametrize("name", PAPER)
-def test_a_row_of_the_paper_has_the_towers_and_the_data_of_its_file_name(name):
+def test_a_row_of_the_paper_has_the_towers_and_the_data_of_its_file_name(row):
+    name, built = row
     _, encoder, layers, version = parts(name)
-    config.parse([name])
-    built = config.build("method.Method")
     image, text = built.image_encoder, built.text_encoder
     assert image.image_size == 224 and image.patches == 49
     if encoder == "vit_b32":

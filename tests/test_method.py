@@ -250,42 +250,44 @@ def test_position_is_that_after_the_last_pair():
     assert method.position.numpy() == 60
 
 
-def test_fit_equals_steps_by_hand_and_logs_their_means():
-    samples = [batch(seed=i, start=4 * i) for i in range(3)]
-    keras.utils.set_random_seed(1)
-    by_hand = compiled(recipe=STEADY)
-    logs = [by_hand.train_step(sample) for sample in samples]
+SAMPLES = [batch(seed=i, start=4 * i) for i in range(3)]
 
+
+@pytest.fixture(scope="module")
+def by_hand() -> tuple[Method, list[dict]]:
+    """A method that has taken a step on each of SAMPLES, and what they logged."""
     keras.utils.set_random_seed(1)
-    fitted = compiled(recipe=STEADY)
-    stacked = tf.nest.map_structure(lambda *parts: tf.concat(parts, 0), *samples)
+    method = compiled(recipe=STEADY)
+    return method, [method.train_step(sample) for sample in SAMPLES]
+
+
+def fit() -> tuple[Method, dict]:
+    """The same method, after the same steps by `fit`, and the history."""
+    keras.utils.set_random_seed(1)
+    method = compiled(recipe=STEADY)
+    stacked = tf.nest.map_structure(lambda *parts: tf.concat(parts, 0), *SAMPLES)
     data = tf.data.Dataset.from_tensor_slices(stacked).batch(4, drop_remainder=True).repeat()
-    history = fitted.fit(data, steps_per_epoch=3, shuffle=False, verbose=0).history
-    for ours, theirs in zip(fitted.variables, by_hand.variables, strict=True):
-        np.testing.assert_allclose(
-            ours.numpy(), theirs.numpy(), rtol=0, atol=2e-5, err_msg=ours.path
-        )
+    return method, method.fit(data, steps_per_epoch=3, shuffle=False, verbose=0).history
+
+
+def assert_same(ours: list[keras.Variable], theirs: list[keras.Variable]) -> None:
+    for one, other in zip(ours, theirs, strict=True):
+        np.testing.assert_allclose(one.numpy(), other.numpy(), rtol=0, atol=2e-5, err_msg=one.path)
+
+
+def test_fit_equals_steps_by_hand_and_logs_their_means(by_hand):
+    method, logs = by_hand
+    fitted, history = fit()
+    assert_same(fitted.variables, method.variables)
     assert fitted.optimizer.iterations.numpy() == 3
     assert fitted.position.numpy() == 12
     assert set(history) == set(logs[0])
     np.testing.assert_allclose(history["loss"][0], logs[-1]["loss"], rtol=1e-4)
 
 
-def test_two_replicas_train_as_one(two_replicas):
-    sample = batch(6, start=10)
-
-    def trained() -> Method:
-        keras.utils.set_random_seed(2)
-        method = compiled(recipe=STEADY)
-        data = tf.data.Dataset.from_tensor_slices(sample).batch(6, drop_remainder=True).repeat()
-        method.fit(data, steps_per_epoch=2, shuffle=False, verbose=0)
-        return method
-
-    one = trained()
+def test_two_replicas_train_as_one(two_replicas, by_hand):
+    one, _ = by_hand
     with two_replicas.scope():
-        two = trained()
-    assert two.position.numpy() == one.position.numpy() == 16
-    for ours, theirs in zip(two.trainable_variables, one.trainable_variables, strict=True):
-        np.testing.assert_allclose(
-            ours.numpy(), theirs.numpy(), rtol=0, atol=2e-5, err_msg=ours.path
-        )
+        two, _ = fit()
+    assert two.position.numpy() == one.position.numpy() == 12
+    assert_same(two.trainable_variables, one.trainable_variables)

@@ -1,4 +1,4 @@
-"""Each method learns 64 pairs by heart: every loss comes down to its floor.
+"""Each method learns 32 pairs by heart: every loss comes down to its floor.
 
 The batch is the same in every step, pixels and masks included. `floors` says what each term can
 reach on it, and why.
@@ -16,7 +16,7 @@ from test_gin_files import DATA
 
 from clipbench_tf import config
 
-PAIRS = 64
+PAIRS = 32
 MOST_STEPS = 300  # 30 to 120 are enough
 SIZES = {
     "modified_resnet": (
@@ -29,7 +29,7 @@ SIZES = {
         "text_transformer.TextTransformer.depth = 1",
         "text_transformer.TextTransformer.heads = 2",
     ),
-    # As many as there are pictures: 64 directions of equal distance fit in.
+    # More than there are pictures: 32 directions of equal distance fit in.
     "image_simclr": ("image_simclr.ImageSimCLR.widths = (128, 128, 64)",),
     "image_simsiam": (
         "image_simsiam.ImageSimSiam.projector_widths = (64, 64, 64)",
@@ -57,7 +57,7 @@ CHOSEN = {  # by method: image views, text views
 
 @pytest.fixture(scope="module")
 def everything() -> dict[str, np.ndarray]:
-    """64 pairs of the embedded data set, no two of which share a caption in any view."""
+    """32 pairs of the embedded data set, no two of which share a caption in any view."""
     config.parse(["defilip.gin"], [*DATA, *VIEWS])
     batch = next(iter(config.build("pipeline.Pipeline").batches()))
     rows, taken = [], set()
@@ -100,7 +100,7 @@ def nt_xent_floor(pairs: int, temperature: float) -> float:
 def floors(batch: dict[str, np.ndarray]) -> dict[str, tuple[float, float]]:
     """By term: the floor, and how far above it the term may end."""
     return {
-        # By the argument above, log(1 + 63 exp(-64 / 63 / temperature)): 3e-5 already at 0.07.
+        # By the argument above, log(1 + 31 exp(-32 / 31 / temperature)): 1e-5 already at 0.07.
         "image_text": (0.0, 0.05),
         "multi_view": (0.0, 0.05),
         "fine_grained": (0.0, 0.05),
@@ -122,7 +122,10 @@ def method_of(name: str) -> keras.Model:
     return config.build("method.Method")
 
 
-@pytest.mark.parametrize("name", list(CHOSEN))
+@pytest.mark.parametrize(
+    "name",  # DeFILIP has every term but SimCLR's
+    [pytest.param(name, marks=() if name == "defilip" else pytest.mark.slow) for name in CHOSEN],
+)
 def test_every_term_comes_down_to_its_floor(name, everything):
     images, texts = CHOSEN[name]
     batch = {key: tf.constant(x) for key, x in everything.items()}
@@ -130,7 +133,9 @@ def test_every_term_comes_down_to_its_floor(name, everything):
     batch["ids"] = tf.gather(batch["ids"], texts, axis=1)
     method = method_of(name)
     method.build(batch)
-    method.compile(optimizer=keras.optimizers.Adam(4e-3))
+    optimizer = keras.optimizers.Adam(4e-3)
+    optimizer.build(method.trainable_variables)  # its variables would be traced into the step
+    method.compile(optimizer=optimizer)
     step = tf.function(method.train_step, autograph=False)
     bounds = floors(everything)
 

@@ -73,7 +73,12 @@ def copies(strategy: tf.distribute.Strategy, method) -> list[dict[str, np.ndarra
 
 @pytest.mark.parametrize(
     ("precision", "where"),
-    [("mixed_float16", "gradient"), ("mixed_bfloat16", "loss"), ("float32", "loss")],
+    [
+        ("mixed_float16", "gradient"),
+        ("float32", "loss"),
+        # As in float32: neither scales its loss.
+        pytest.param("mixed_bfloat16", "loss", marks=[pytest.mark.bfloat16, pytest.mark.slow]),
+    ],
 )
 def test_what_one_replica_cannot_compute_is_skipped_on_both(two_replicas, precision, where):
     keras.config.set_dtype_policy(precision)
@@ -149,7 +154,14 @@ def test_a_clipped_step_is_the_unclipped_one_of_a_shorter_gradient():
     np.testing.assert_allclose(moved[1], moved[0] * 0.5 / norm, rtol=1e-5)
 
 
-@pytest.mark.parametrize(("precision", "size"), [("mixed_bfloat16", 2), ("float32", 4)])
+@pytest.mark.parametrize(
+    ("precision", "size"),
+    [
+        pytest.param("mixed_bfloat16", 2, marks=pytest.mark.bfloat16),
+        # The same but for what bfloat16 has besides: it is sent as other 16 bits.
+        pytest.param("float32", 4, marks=pytest.mark.slow),
+    ],
+)
 def test_fine_grained_sends_selected_tokens_in_the_towers_precision(two_replicas, precision, size):
     keras.config.set_dtype_policy(precision)
     width, items, patches = 5, 2, 4
@@ -171,6 +183,7 @@ def test_image_text_sends_both_embeddings(two_replicas):
     assert logs["traffic/image_text"] == embeddings + 2 * embeddings
 
 
+@pytest.mark.slow
 def test_towers_compiled_by_xla_take_the_same_steps(two_replicas):
     samples = [batch(seed=i, start=4 * i) for i in range(2)]
     results = []

@@ -5,9 +5,10 @@
 - "classification": pictures of 224 pixels, decoded before, encoded and scored against the 1,000
   classes in batches of 64. Ours gets bytes and normalises them; the peer gets normalised floats.
 
-The peer is the text and the image tower of transformers' CLIP on PyTorch, bf16 autocast, no
-gradients; prompts are ids before the clock starts, padded to 77 as its processor pads them, one
-class of 80 prompts at a time. Ours computes in bfloat16 as well; all weights are random.
+The peer is the text and the image tower of transformers' CLIP on PyTorch, in bfloat16 by autocast,
+no gradients; prompts are ids before the clock starts, padded to 77 as its processor pads them, one
+class of 80 prompts at a time. All weights are random. Exports classify in float32, a method in
+memory in its own precision.
 
 A repetition encodes a sample: the first classes of the list, whole ones.
 
@@ -24,7 +25,7 @@ The record is of 320 prompts, 128 pictures and three repetitions: at 229 prompts
 ours 5.8 minutes, at 40 the peer 33; neither was run in full.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from clipbench_tf.benchmarks.captions import templates
 from clipbench_tf.benchmarks.comparison import OURS, PEER, compare
@@ -36,30 +37,32 @@ _OURS = "clipbench_tf.benchmarks.ours.zero_shot"
 _PEER = "clipbench_tf.benchmarks.peers.zero_shot"
 
 
-def cases(prompts: int = 2000, images: int = 256, repetitions: int = 5) -> Iterator[dict]:
-    """A record for the classifier, and one for classification with it.
+def cases(
+    prompts: int = 2000,
+    images: int = 256,
+    repetitions: int = 5,
+    precision: Sequence[str] = ("float32", "bfloat16"),
+) -> Iterator[dict]:
+    """A record for the classifier, and one for classification with it, in each precision.
 
     Args:
         prompts: encoded in a repetition, rounded down to whole classes, one at least.
         images: classified in a repetition.
     """
     classes = min(CLASSES, max(1, prompts // len(templates())))
-    yield compare(
-        "classifier",
-        Unit("prompts/s", classes * len(templates())),
-        {
-            OURS: Side(f"{_OURS}:classifier", {"classes": classes}),
-            PEER: Side(f"{_PEER}:classifier", {"classes": classes}),
-        },
-        repetitions=repetitions,
-    )
-    arguments = {"images": images, "classes": CLASSES}
-    yield compare(
-        "classification",
-        Unit("images/s", images),
-        {
-            OURS: Side(f"{_OURS}:classification", arguments),
-            PEER: Side(f"{_PEER}:classification", arguments),
-        },
-        repetitions=repetitions,
-    )
+    units = {
+        "classifier": Unit("prompts/s", classes * len(templates())),
+        "classification": Unit("images/s", images),
+    }
+    for name in precision:
+        arguments = {
+            "classifier": {"classes": classes, "precision": name},
+            "classification": {"images": images, "classes": CLASSES, "precision": name},
+        }
+        for case, given in arguments.items():
+            yield compare(
+                f"{case}, {name}",
+                units[case],
+                {OURS: Side(f"{_OURS}:{case}", given), PEER: Side(f"{_PEER}:{case}", given)},
+                repetitions=repetitions,
+            )

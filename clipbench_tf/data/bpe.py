@@ -12,10 +12,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from clipbench_tf.data.vocabulary import END_ID, START_ID
+from clipbench_tf.data import vocabulary
 
 MERGES_FILE = "bpe_simple_vocab_16e6.txt.gz"
-NUM_MERGES = 48_894
 START, END, MASK = "<|startoftext|>", "<|endoftext|>", "<|mask|>"
 WORD_PIECES = 4  # what fits into the 64 bits of a table's value, 16 for a piece
 
@@ -25,32 +24,34 @@ _WORD_END = b"</w>"
 class Bpe(NamedTuple):
     """The vocabulary in the form that the lookup tables are filled from."""
 
-    pieces: list[bytes]  # [49409] what each id stands for; an end of word is shown as a space
+    pieces: list[bytes]  # [M + 515] what each id stands for; an end of word is shown as a space
     byte_ids: np.ndarray  # int64 [256]: the id of each byte inside a word; + 256 at its end
-    pairs: np.ndarray  # int64 [48894]: left id * 65,536 + right id; the index is the merge's rank
+    pairs: np.ndarray  # int64 [M]: left id * 65,536 + right id; the index is the merge's rank
     words: list[bytes]  # [W] words of up to four pieces
     word_ids: np.ndarray  # int64 [W]: their pieces, first one lowest, each as 16 bits of id + 1
 
 
 @functools.cache
-def load_bpe() -> Bpe:
-    """Reads the merges that ship with the package (half a second, once per process).
+def load_bpe(count: int = vocabulary.MERGES) -> Bpe:
+    """Reads the merges that ship with the package (half a second, once per process and `count`).
 
     The published file holds 262,144 merges, most frequent first, of which CLIP's vocabulary takes
-    the first 48,894. The rest tell which other words are common, and how each falls into pieces:
-    a merge beyond the vocabulary is its left side's pieces followed by its right side's.
+    the first 48,894. `count`, M above, takes fewer: a smaller vocabulary, as byte-pair encoding
+    learns it from the same text. The rest tell which other words are common, and how each falls
+    into pieces: a merge beyond the vocabulary is its left side's pieces followed by its right
+    side's.
     """
     byte_order = _byte_order()
     packed = {bytes([byte]): i for i, byte in enumerate(byte_order, 1)}
     packed |= {bytes([byte]) + _WORD_END: i for i, byte in enumerate(byte_order, 257)}
     merges = _read_merges(byte_order)
     pairs = []
-    for new, merge in enumerate(merges[:NUM_MERGES], 513):
+    for new, merge in enumerate(merges[:count], 513):
         left, _, right = merge.partition(b" ")
         pairs.append((packed[left] - 1) * 65_536 + packed[right] - 1)
         packed[left + right] = new
     pieces = [_shown(piece) for piece in packed]
-    for merge in merges[NUM_MERGES:]:
+    for merge in merges[count:]:
         left, _, right = merge.partition(b" ")
         low = packed[left]
         packed[left + right] = low | packed[right] << (low.bit_length() + 15 & ~15)
@@ -59,7 +60,8 @@ def load_bpe() -> Bpe:
         for piece, ids in packed.items()
         if piece.endswith(_WORD_END) and ids < 1 << 16 * WORD_PIECES
     }
-    words |= {START.encode(): START_ID + 1, END.encode(): END_ID + 1}
+    ids_of = vocabulary.clip(count)
+    words |= {START.encode(): ids_of.start + 1, END.encode(): ids_of.end + 1}
     return Bpe(
         pieces=pieces + [special.encode() + b" " for special in (START, END, MASK)],
         byte_ids=np.argsort(byte_order).astype(np.int64),

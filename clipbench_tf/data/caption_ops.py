@@ -50,6 +50,7 @@ def plain(captions: tf.Tensor, seeds: tf.Tensor) -> tf.Tensor:
     return captions
 
 
+@tf.autograph.experimental.do_not_convert
 def eda(captions: tf.Tensor, seeds: tf.Tensor, synonyms: Synonyms | None = None) -> tf.Tensor:
     """Easy data augmentation (Wei & Zou 2019; paper, section 4.1) of captions, string [B] -> [B].
 

@@ -8,6 +8,8 @@ import numpy as np
 import tensorflow as tf
 from absl import logging
 
+from clipbench_tf.data.decoding import FORMATS
+
 Element = dict[str, tf.Tensor]
 
 
@@ -42,14 +44,17 @@ class CorruptTally:
             raise self.error
         for key in (key.decode("utf-8", "backslashreplace") for key in keys):
             if key not in self.keys:
-                logging.warning("Skipped %s of %s: it cannot be decoded.", key, self.source)
+                logging.warning(
+                    "Skipped %s of %s: it cannot be decoded as %s.", key, self.source, FORMATS
+                )
             self.keys[key] += 1
         if seen >= self.after and skipped > self.max_fraction * seen:
             named = ", ".join(list(self.keys)[:3])
             self.error = CorruptDataError(
                 f"{skipped} of the first {seen} records of {self.source} cannot be decoded "
                 f"({named}, ...), more than max_fraction = {self.max_fraction:g}. Repair or "
-                f"rebuild the data, or bind a larger fraction if so many may be skipped."
+                f"rebuild the data as {FORMATS}, or bind a larger fraction if so many may be "
+                f"skipped."
             )
             raise self.error
 
@@ -73,6 +78,7 @@ def skip_corrupt(
         tally: is told the key of every dropped element, and may end the data set with an error.
     """
 
+    @tf.autograph.experimental.do_not_convert
     def attempt(number: tf.Tensor, elements: Element) -> tuple[tf.Tensor, tf.Tensor, Any]:
         count = tf.shape(elements["key"])[0]
         inner = tf.data.Dataset.from_tensor_slices((tf.range(count), elements))
@@ -87,6 +93,7 @@ def skip_corrupt(
         seen = number * window + tf.cast(count, tf.int64)
         return seen, tf.boolean_mask(elements["key"], failed), results
 
+    @tf.autograph.experimental.do_not_convert
     def report(skipped: tf.Tensor, attempted: tuple[tf.Tensor, ...]) -> tuple[tf.Tensor, Any]:
         seen, failed, results = attempted
         skipped += tf.size(failed, tf.int64)

@@ -4,6 +4,7 @@ import tensorflow as tf
 
 TRIES = 10
 NUMBERS = 2 * TRIES + 2  # uniform numbers that `random_boxes` uses for each box
+SMALL = 96  # pixels along a side, of pictures and views that matrix products resize faster
 
 
 def random_boxes(
@@ -75,11 +76,45 @@ def central(picture: tf.Tensor, size: int, shorter_side: int) -> tf.Tensor:
 
 def _resample(picture: tf.Tensor, scale: tf.Tensor, shift: tf.Tensor, size: int) -> tf.Tensor:
     """Both axes of uint8 [H, W, 3], to columns uint8 [size, 3, size]."""
+    if size > SMALL:
+        columns = _by_rows(picture, scale, shift, size)
+    else:
+        columns = tf.cond(
+            tf.reduce_max(tf.shape(picture)) <= SMALL,
+            lambda: _by_products(picture, scale, shift, size),
+            lambda: _by_rows(picture, scale, shift, size),
+        )
+    return tf.cast(tf.reshape(columns, [size, 3, size]) + 0.5, tf.uint8)
+
+
+def _by_products(picture: tf.Tensor, scale: tf.Tensor, shift: tf.Tensor, size: int) -> tf.Tensor:
+    """Two matrix products without a transposition: most of what they multiply is zero, but a small
+    picture takes a third of the time that the operation made for it takes, for the same numbers.
+    """
+    height, width = tf.unstack(tf.shape(picture)[:2])
+    rows = tf.reshape(tf.cast(picture, tf.float32), [height, -1])
+    vertical = _weights(height, scale[0], shift[0], size)
+    columns = tf.matmul(rows, vertical, transpose_a=True, transpose_b=True)  # [width * 3, size]
+    return tf.matmul(_weights(width, scale[1], shift[1], size), tf.reshape(columns, [width, -1]))
+
+
+def _weights(length: tf.Tensor, scale: tf.Tensor, shift: tf.Tensor, size: int) -> tf.Tensor:
+    """[size, length]: the share of each of `length` pixels in each new one, taken where
+    `_resample_rows` does: a triangle about that place, two pixels wide, of the coarser grid.
+    """
+    places = (tf.range(size, dtype=tf.float32) + 0.5 - shift) / scale
+    pixels = tf.cast(tf.range(length), tf.float32) + 0.5
+    reach = tf.maximum(1.0 / scale, 1.0)
+    shares = tf.maximum(1.0 - tf.abs(places[:, None] - pixels) / reach, 0.0)
+    return shares / tf.reduce_sum(shares, axis=1, keepdims=True)
+
+
+def _by_rows(picture: tf.Tensor, scale: tf.Tensor, shift: tf.Tensor, size: int) -> tf.Tensor:
+    """One axis after the other, by the operation made for it."""
     shape = tf.shape(picture)
     rows = _resample_rows(tf.reshape(picture, [shape[0], -1]), scale[0], shift[0], size)
     columns = tf.transpose(tf.reshape(rows, [size, shape[1], 3]), [1, 2, 0])
-    columns = _resample_rows(tf.reshape(columns, [-1, 3 * size]), scale[1], shift[1], size)
-    return tf.cast(tf.reshape(columns, [size, 3, size]) + 0.5, tf.uint8)
+    return _resample_rows(tf.reshape(columns, [-1, 3 * size]), scale[1], shift[1], size)
 
 
 def _resample_rows(rows: tf.Tensor, scale: tf.Tensor, shift: tf.Tensor, size: int) -> tf.Tensor:

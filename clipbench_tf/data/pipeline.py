@@ -1,13 +1,13 @@
 """From records to batches: views, captions, tokens; endless, seeded, resumable anywhere."""
 
 from collections.abc import Callable, Sequence
-from typing import cast
 
 import numpy as np
 import tensorflow as tf
 
 from clipbench_tf.data import masking, sources
 from clipbench_tf.data.corrupt import CorruptTally, skip_corrupt
+from clipbench_tf.data.hub_tokenizer import HubTokenizer
 from clipbench_tf.data.image_views import ImageViews
 from clipbench_tf.data.tokenizer import Tokenizer
 from clipbench_tf.data.trimming import longest
@@ -26,7 +26,8 @@ class Pipeline:
         dataset: an embedded data set's name or a folder (see `sources.load`).
         tokenizer: captions -> ids.
         image_views: what becomes of a picture.
-        caption_views: one operation for each text view, all on the same caption of the pair.
+        caption_views: one operation for each text view, all on the same caption of the pair; they
+            are traced as they are, without AutoGraph.
         batch_size: pairs in a global batch.
         mask_probability: of a token of text view 0 to be masked; 0 for no masked language
             modelling.
@@ -47,7 +48,7 @@ class Pipeline:
         self,
         *,
         dataset: str,
-        tokenizer: Tokenizer,
+        tokenizer: Tokenizer | HubTokenizer,
         image_views: ImageViews,
         caption_views: Sequence[CaptionOp],
         batch_size: int,
@@ -65,6 +66,12 @@ class Pipeline:
             raise sources.DatasetError(
                 f"Split {split!r} of {self.dataset.name} has {self.split.examples} pairs, fewer "
                 f"than batch_size {batch_size}; bind a smaller batch_size."
+            )
+        if mask_probability > 0 and tokenizer.vocabulary.mask < 0:
+            raise ValueError(
+                f"mask_probability is {mask_probability}, but the tokenizer of "
+                f"{tokenizer.preset!r} has no mask token; bind pipeline.Pipeline.mask_probability "
+                f"= 0 and a method without text_mlm.TextMLM, or a tokenizer that has one (BERT's)."
             )
         self.tokenizer, self.batch_size, self.seed = tokenizer, batch_size, seed
         self.image_views, self.caption_views = image_views, list(caption_views)
@@ -115,11 +122,15 @@ class Pipeline:
 
     def example(self) -> Batch:
         """Two pairs of zeros, shaped as in a batch: what `Method.build` needs. Reads no data."""
-        zeros = {
-            name: tf.zeros([2, *(8 if d is None else d for d in spec.shape[1:])], spec.dtype)
-            for name, spec in self.batches().element_spec.items()
+        size, length = self.image_views.size, self.tokenizer.context_length
+        example: Batch = {
+            "images": tf.zeros([2, len(self.image_views.views), size, size, 3], tf.uint8),
+            "ids": tf.zeros([2, self.text_views, length], tf.int32),
+            "position": tf.zeros([2], tf.int64),
         }
-        return cast(Batch, zeros)
+        if self.mask_probability > 0:
+            example["mlm_labels"] = tf.zeros([2, length], tf.int32)
+        return example
 
     def keys(self, positions: np.ndarray, *, worker: int = 0, workers: int = 1) -> list[str]:
         """The keys of the records at `positions`, ascending, of the stream of `worker`."""
@@ -142,6 +153,7 @@ class Pipeline:
             buffer=self.shuffle_buffer,
         )
 
+    @tf.autograph.experimental.do_not_convert
     def _parse(
         self, position: tf.Tensor, record: tf.Tensor, worker: int, workers: int
     ) -> dict[str, tf.Tensor]:
@@ -161,12 +173,14 @@ class Pipeline:
             "position": position,
         }
 
+    @tf.autograph.experimental.do_not_convert
     def _crop(self, example: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
         """Decodes the picture into one crop for each view. Fails for a corrupt one."""
         example = dict(example)
         example["crops"] = self.image_views.crop(example.pop("image"), example["seed"])
         return example
 
+    @tf.autograph.experimental.do_not_convert
     def _batch(self, examples: dict[str, tf.Tensor]) -> Batch:
         """Colours, caption operations, tokens and masks, for a batch at a time."""
         images = self.image_views.color(examples["crops"], examples["seed"])
@@ -179,12 +193,12 @@ class Pipeline:
         ]
         ids = self.tokenizer(tf.concat(texts, axis=0))
         if self.trim_captions:
-            ids = ids[:, : longest(ids, multiple=8)]
+            ids = ids[:, : longest(ids, multiple=8, end=self.tokenizer.vocabulary.end)]
         ids = tf.unstack(tf.reshape(ids, [len(texts), captions.shape[0], -1]), num=len(texts))
         batch: Batch = {"images": images, "position": examples["position"]}
         if self.mask_probability > 0:
             masked, batch["mlm_labels"] = masking.mask_tokens(
-                ids[0], seeds, probability=self.mask_probability
+                ids[0], seeds, self.mask_probability, self.tokenizer.vocabulary
             )
             ids = [*ids, masked] if self.separate_masked_view else [masked, *ids[1:]]
         batch["ids"] = tf.stack(ids, axis=1)

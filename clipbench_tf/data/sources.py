@@ -153,6 +153,7 @@ def shuffled_stream(
     if workers > 1:
         split = split.counted()
 
+    @tf.autograph.experimental.do_not_convert
     def epoch(number: tf.Tensor) -> tf.data.Dataset:
         seeds = tf.random.experimental.stateless_fold_in(tf.constant([seed, 0x5EED]), number)
         seeds = tf.cast(tf.bitwise.bitwise_and(seeds, 0x7FFFFFFF), tf.int64)

@@ -34,23 +34,25 @@ class Tokenizer(tf.Module):
     words that are not there are merged pair by pair, all of a batch together.
     """
 
-    start_id = vocabulary.START_ID
-    end_id = vocabulary.END_ID
-    mask_id = vocabulary.MASK_ID
-    pad_id = vocabulary.PAD_ID
-    vocabulary_size = vocabulary.VOCABULARY_SIZE
+    needs = ()  # packages whose operations an export that holds it needs
 
-    def __init__(self, *, context_length: int = 77) -> None:
-        """Args: context_length: L, with start and end; at least 3.
+    def __init__(self, *, context_length: int = 77, merges: int = vocabulary.MERGES) -> None:
+        """Args:
+          context_length: L, with start and end; at least 3.
+          merges: how many of OpenAI's merges to apply. Fewer make a smaller vocabulary, which is
+            what most of a small model's weights are rows of, and longer captions.
 
         Raises:
-          ValueError: if `context_length` leaves no room for a caption.
+          ValueError: if `context_length` leaves no room for a caption, or there are not so many
+            merges.
         """
         super().__init__(name="tokenizer")
         if context_length < 3:
             raise ValueError(f"context_length must be at least 3, got {context_length}")
         self.context_length = context_length
-        known = bpe.load_bpe()
+        self.vocabulary = vocabulary.clip(merges)
+        self._merges = merges  # and not what they make: TensorFlow would wrap each of 500,000 items
+        known = bpe.load_bpe(merges)
         with tf.init_scope():
             self._words = table(known.words, known.word_ids, default=0)
         self._merging = Merging(known)
@@ -74,17 +76,17 @@ class Tokenizer(tf.Module):
                 row_partition_types=["FIRST_DIM_SIZE", "VALUE_ROWIDS"],
             )
             # Where a piece stands in the last place, the caption is full, and cut there or before.
-            last = tf.where(ids[:, -1:] < 0, self.pad_id, self.end_id)
-            return tf.concat([tf.maximum(ids[:, :-1], self.pad_id), last], axis=1)
+            last = tf.where(ids[:, -1:] < 0, self.vocabulary.pad, self.vocabulary.end)
+            return tf.concat([tf.maximum(ids[:, :-1], self.vocabulary.pad), last], axis=1)
 
     def decode(self, ids: Iterable[Sequence[int]]) -> list[str]:
         """Turns rows of ids, [B, L], back to lower-case captions, on the host, to be looked at."""
-        pieces = bpe.load_bpe().pieces
+        pieces, end = bpe.load_bpe(self._merges).pieces, self.vocabulary.end
         captions = []
         for row in ids:
-            content = [int(i) for i in row if i != self.start_id]
-            if self.end_id in content:
-                content = content[: content.index(self.end_id)]
+            content = [int(i) for i in row if i != self.vocabulary.start]
+            if end in content:
+                content = content[: content.index(end)]
             text = b"".join(pieces[i] for i in content)
             captions.append(text.decode("utf-8", errors="replace").strip())
         return captions

@@ -1,8 +1,36 @@
-"""The ids of OpenAI CLIP's vocabulary that have a meaning of their own."""
+"""The ids that have a meaning of their own, in CLIP's vocabulary or the beginning of it."""
 
-PAD_ID = 0  # also the piece "!": padding is what follows the end token
-START_ID = 49406
-END_ID = 49407
-MASK_ID = 49408  # ours, behind OpenAI's 49,408 entries
-VOCABULARY_SIZE = 49409
+from typing import NamedTuple
+
+MERGES = 48_894  # of OpenAI's byte-pair encoding, most frequent first
+LETTERS = 512  # ids before the merges: 256 bytes inside a word, 256 at its end
+
+
+class Vocabulary(NamedTuple):
+    """What a tokenizer, the masking of its ids and the tower that reads them must agree on."""
+
+    size: int
+    start: int  # -1 where there is none, like the next but one
+    end: int
+    mask: int
+    pad: int  # CLIP's is also the piece "!": padding is what follows the end token
+    ordinary: tuple[int, int]  # the first id of a piece of text, and the end of these
+
+
+def clip(merges: int = MERGES) -> Vocabulary:
+    """CLIP's ids with its first `merges` merges: bytes, merges, start, end, and our mask.
+
+    With all 48,894, start and end are OpenAI's 49406 and 49407.
+
+    Raises:
+        ValueError: if there are not so many merges.
+    """
+    if not 0 <= merges <= MERGES:
+        raise ValueError(f"merges is {merges}; OpenAI's vocabulary has 0 to {MERGES}.")
+    start = LETTERS + merges
+    return Vocabulary(start + 3, start, start + 1, start + 2, pad=0, ordinary=(0, start))
+
+
+CLIP = clip()
+VOCABULARY_SIZE, START_ID, END_ID, MASK_ID, PAD_ID = CLIP[:5]
 IGNORED_LABEL = -100  # a position that masked language modelling does not score

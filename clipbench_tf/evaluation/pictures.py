@@ -2,6 +2,7 @@
 
 import tensorflow as tf
 
+from clipbench_tf.data.decoding import FORMATS
 from clipbench_tf.data.image_views import evaluation_view
 
 
@@ -47,7 +48,7 @@ def decode_all(encoded: tf.Tensor, size: int, resize: float) -> tf.Tensor:
         tf.reduce_all(valid),
         [
             "The bytes in these rows of the batch are no image that can be decoded "
-            "(PNG, JPEG, GIF or BMP is expected), rows:",
+            f"({FORMATS} is expected), rows:",
             bad,
         ],
         summarize=32,

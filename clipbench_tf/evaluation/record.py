@@ -11,8 +11,17 @@ from pathlib import Path
 import tensorflow as tf
 
 import clipbench_tf
+from clipbench_tf import hardware
 
-PACKAGES = ("tensorflow", "keras", "tensorflow-text", "numpy", "gin-config", "pillow")
+PACKAGES = (
+    "tensorflow",
+    "keras",
+    "keras-hub",
+    "tensorflow-text",
+    "numpy",
+    "gin-config",
+    "pillow",
+)
 
 
 def environment() -> dict:
@@ -31,20 +40,11 @@ def _hardware() -> dict:
     gpus = tf.config.list_physical_devices("GPU")
     names = [tf.config.experimental.get_device_details(gpu).get("device_name") for gpu in gpus]
     return {
-        "cpu": _processor(),
+        "cpu": hardware.processor(),
         "cores": len(os.sched_getaffinity(0)),
         "memory_gb": round(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 1e9, 1),
         "accelerators": [name or "unknown" for name in names],
     }
-
-
-def _processor() -> str:
-    try:
-        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
-    except OSError:
-        lines = []
-    names = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
-    return names[0] if names else platform.machine()
 
 
 def packages() -> dict[str, str]:

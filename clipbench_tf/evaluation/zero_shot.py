@@ -7,6 +7,7 @@ import numpy as np
 import tensorflow as tf
 
 from clipbench_tf.data import sources
+from clipbench_tf.data.decoding import FORMATS
 from clipbench_tf.evaluation import accuracy
 from clipbench_tf.evaluation.classifier_cache import ClassifierCache
 from clipbench_tf.evaluation.encoders import Encoders, Representation
@@ -137,7 +138,7 @@ class ZeroShot:
         if not sum(len(row[0]) for row in rows):
             raise sources.DatasetError(
                 f"Split {name} of data set {self.dataset.name} has no picture that can be "
-                f"decoded ({sum(map(len, bad))} tried); build the data set again."
+                f"decoded ({sum(map(len, bad))} tried) as {FORMATS}; build the data set again."
             )
         places, labels, predictions, scores, top1, top5 = map(
             np.concatenate, zip(*rows, strict=True)

@@ -1,5 +1,6 @@
 """A SavedModel of ours, ready to be evaluated."""
 
+import importlib
 from pathlib import Path
 
 import tensorflow as tf
@@ -14,11 +15,13 @@ class SavedEncoders:
     """`Encoders` of the SavedModel in `folder`; none of its Python code is needed.
 
     Raises:
-        ExportError: if the folder holds no SavedModel of ours.
+        ExportError: if the folder holds no SavedModel of ours, or one that needs tensorflow-text
+            where that is not installed.
     """
 
     def __init__(self, folder: str | Path) -> None:
         self.card = card.read(Path(folder))
+        _import_operations(self.card)
         try:
             self._model = tf.saved_model.load(str(folder))  # what it holds lives as long as it
         except (OSError, ValueError, tf.errors.OpError) as error:
@@ -43,6 +46,20 @@ class SavedEncoders:
         inputs = {IMAGE + name: value for name, value in images.items()}
         inputs |= {CLASS + name: value for name, value in classes.items()}
         return self._run["score"](**inputs)["scores"]
+
+
+def _import_operations(facts: dict) -> None:
+    """Importing tensorflow-text is what gives TensorFlow its operations."""
+    if "tensorflow-text" not in facts.get("needs", ()):
+        return
+    try:
+        importlib.import_module("tensorflow_text")
+    except ImportError as error:
+        raise card.ExportError(
+            "This export holds a KerasHub tokenizer, which needs the operations of "
+            f"tensorflow-text, and that cannot be imported ({error}): "
+            f"pip install 'tensorflow-text==2.21.*'."
+        ) from error
 
 
 def _first_line(error: Exception) -> str:

@@ -8,6 +8,7 @@ from pathlib import Path
 import keras
 import tensorflow as tf
 
+from clipbench_tf.data.hub_tokenizer import HubTokenizer
 from clipbench_tf.data.tokenizer import Tokenizer
 from clipbench_tf.evaluation.method_encoders import MethodEncoders
 from clipbench_tf.evaluation.record import packages
@@ -20,7 +21,7 @@ from clipbench_tf.method import Method
 
 def export(
     method: Method,
-    tokenizer: Tokenizer,
+    tokenizer: Tokenizer | HubTokenizer,
     folder: str | Path,
     *,
     dataset: str,
@@ -33,7 +34,9 @@ def export(
     """Writes `method` to `folder`, whole or not at all; replaces an earlier export there.
 
     The signatures are described in `signatures.py`; the model card lies in
-    `assets.extra/clipbench_tf.json`.
+    `assets.extra/clipbench_tf.json`. They compute in float32, which every machine multiplies,
+    whatever precision the method was trained in. The card's `needs` names the packages whose
+    operations must be there besides TensorFlow's own: none, unless a KerasHub tokenizer is used.
 
     Args:
         method: built, with the weights to export.
@@ -55,7 +58,12 @@ def export(
     folder = Path(folder)
     _check(folder, classes, templates)
     encoders = MethodEncoders(
-        method, tokenizer=tokenizer, scorer=scorer, image_size=image_size, resize=resize
+        method,
+        tokenizer=tokenizer,
+        scorer=scorer,
+        image_size=image_size,
+        resize=resize,
+        exact=True,
     )
     classifier = Classifier(encoders, classes, templates)
     module = tf.Module(name="clipbench_tf")
@@ -64,7 +72,8 @@ def export(
         {name: tf.Variable(value, trainable=False) for name, value in part.items()}
         for part in classifier.parts
     ]
-    functions = signatures(encoders, classifier, classes)
+    with encoders.precision():
+        functions = signatures(encoders, classifier, classes)
     # Only what the signatures read is saved: no optimiser, no heads of training, no queue.
     read = {v.ref(): v for f in functions.values() for v in f.graph.variables}
     module.weights = list(read.values())
@@ -83,7 +92,9 @@ def export(
         "context_length": tokenizer.context_length,
         "scorer": scorer.name,
         "temperature": float(1 / scorer.scale()),
-        "precision": keras.config.dtype_policy().name,
+        "precision": "float32",
+        "trained_in": keras.config.dtype_policy().name,
+        "needs": list(tokenizer.needs),
         "versions": packages(),
     }
     card.write(facts, partial)

@@ -31,6 +31,8 @@ class AttentionPool(keras.layers.Layer):
         )
 
     def build(self, input_shape: tuple[int | None, ...]) -> None:
+        for projection in (self.q_proj, self.k_proj, self.v_proj):
+            projection.build((None, self.width))
         self.positional_embedding = self.add_weight(
             (self.positions + 1, self.width), normal(self.width**-0.5), name="positional_embedding"
         )
@@ -39,9 +41,18 @@ class AttentionPool(keras.layers.Layer):
         x = tf.concat([tf.reduce_mean(x, axis=1, keepdims=True), x], axis=1)
         x += tf.cast(self.positional_embedding, x.dtype)
         head = self.width // self.heads
-        by_head = [-1, self.positions + 1, self.heads, head]
         q = tf.reshape(self.q_proj(x[:, 0]), [-1, self.heads, head]) * head**-0.5
-        k, v = tf.reshape(self.k_proj(x), by_head), tf.reshape(self.v_proj(x), by_head)
-        logits = tf.cast(tf.einsum("bhd,blhd->bhl", q, k), tf.float32)
-        pooled = tf.einsum("bhl,blhd->bhd", tf.cast(tf.nn.softmax(logits), v.dtype), v)
-        return tf.reshape(pooled, [-1, self.width])
+        # The one question meets the keys' kernel before the positions do, and positions are summed
+        # before they meet the values' kernel: as many products for all positions as for one.
+        asked = tf.einsum("bhd,chd->bhc", q, self._by_head(self.k_proj.kernel, q.dtype))
+        shift = tf.einsum("bhd,hd->bh", q, self._by_head(self.k_proj.bias, q.dtype))
+        logits = tf.matmul(asked, x, transpose_b=True) + shift[..., None]
+        weights = tf.cast(tf.nn.softmax(tf.cast(logits, tf.float32)), x.dtype)
+        summed = tf.matmul(weights, x)
+        pooled = tf.einsum("bhc,chd->bhd", summed, self._by_head(self.v_proj.kernel, x.dtype))
+        return tf.reshape(pooled, [-1, self.width]) + tf.cast(self.v_proj.bias, x.dtype)
+
+    def _by_head(self, weights: keras.Variable, dtype: tf.DType) -> tf.Tensor:
+        """[..., width] -> [..., heads, width / heads]."""
+        shape = [*weights.shape[:-1], self.heads, self.width // self.heads]
+        return tf.reshape(tf.cast(weights, dtype), shape)

@@ -142,6 +142,17 @@ class Bottleneck(keras.layers.Layer):
             self.downsample = convolution(channels, EXPANSION * width, 1, "downsample")
             self.downsample_bn = BatchNorm(synchronized=synchronized, name="downsample_bn")
 
+    def build(self, input_shape: tuple[int | None, ...]) -> None:
+        def build(convolution: keras.layers.Conv2D, norm: BatchNorm, shape: tuple) -> tuple:
+            convolution.build(shape)
+            norm.build((*shape[:-1], convolution.filters))
+            return (*shape[:-1], convolution.filters)
+
+        shape = build(self.conv1, self.bn1, tuple(input_shape))
+        build(self.conv3, self.bn3, build(self.conv2, self.bn2, shape))
+        if self.downsample is not None:
+            build(self.downsample, self.downsample_bn, tuple(input_shape))
+
     def call(self, x: tf.Tensor, training: bool = False) -> tf.Tensor:
         shortcut = average_pool(x, self.stride)
         if self.downsample is not None:

@@ -3,7 +3,7 @@
 import keras
 import tensorflow as tf
 
-from clipbench_tf.data.vocabulary import END_ID, START_ID, VOCABULARY_SIZE
+from clipbench_tf.data.vocabulary import MERGES, Vocabulary, clip
 from clipbench_tf.features import TextFeatures
 from clipbench_tf.models.transformer import Transformer, layer_norm, normal
 
@@ -18,14 +18,17 @@ class TextTransformer(keras.layers.Layer):
     Deviates: the paper's released code gives the projection a bias; CLIP's has none
     (`projection_bias`).
 
-    `recompute` trades time for memory (see `Transformer`).
+    `merges` is the tokenizer's; `vocabulary_size` is the number of rows of the token table, by
+    default one for each of its ids (OpenAI's weights have none for the mask). `recompute` trades
+    time for memory (see `Transformer`).
     """
 
     def __init__(
         self,
         *,
         context_length: int = 77,
-        vocabulary_size: int = VOCABULARY_SIZE,
+        merges: int = MERGES,
+        vocabulary_size: int | None = None,
         width: int = 512,
         depth: int = 12,
         heads: int = 8,
@@ -36,8 +39,12 @@ class TextTransformer(keras.layers.Layer):
     ) -> None:
         super().__init__(name=name)
         self.context_length, self.width, self.embed_dim = context_length, width, embed_dim
+        self.vocabulary = clip(merges)
         self.token_embedding = keras.layers.Embedding(
-            vocabulary_size, width, embeddings_initializer=normal(0.02), name="token_embedding"
+            vocabulary_size or self.vocabulary.size,
+            width,
+            embeddings_initializer=normal(0.02),
+            name="token_embedding",
         )
         self.transformer = Transformer(
             width=width, heads=heads, depth=depth, causal=True, recompute=recompute
@@ -57,15 +64,15 @@ class TextTransformer(keras.layers.Layer):
         x += tf.cast(self.positional_embedding, x.dtype)[: tf.shape(ids)[1]]
         x = self.ln_final(self.transformer(x))
         # By id, not by the highest id: the mask token is higher than the end token.
-        end = tf.argmax(tf.cast(tf.equal(ids, END_ID), tf.int32), axis=1)
+        end = tf.argmax(tf.cast(tf.equal(ids, self.vocabulary.end), tf.int32), axis=1)
         pooled = tf.gather(x, end, axis=1, batch_dims=1)
-        return TextFeatures(self.proj(pooled), x, word_mask(ids))
+        return TextFeatures(self.proj(pooled), x, word_mask(ids, self.vocabulary))
 
 
-def word_mask(ids: tf.Tensor) -> tf.Tensor:
+def word_mask(ids: tf.Tensor, vocabulary: Vocabulary) -> tf.Tensor:
     """bool [B, L]: true where `ids` [B, L] holds a word piece or a mask token.
 
     Padding is what follows the end token; its id (0) is also that of the piece "!".
     """
-    before_end = tf.cumsum(tf.cast(tf.equal(ids, END_ID), tf.int32), axis=1) < 1
-    return before_end & (ids != START_ID)
+    before_end = tf.cumsum(tf.cast(tf.equal(ids, vocabulary.end), tf.int32), axis=1) < 1
+    return before_end & (ids != vocabulary.start)

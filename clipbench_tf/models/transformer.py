@@ -57,6 +57,10 @@ class Attention(keras.layers.Layer):
             width, kernel_initializer=normal((2 * depth * width) ** -0.5), name="out_proj"
         )
 
+    def build(self, input_shape: tuple[int | None, ...]) -> None:
+        self.in_proj.build(input_shape)
+        self.out_proj.build(input_shape)
+
     def call(self, x: tf.Tensor) -> tf.Tensor:
         length, head = tf.shape(x)[1], self.width // self.heads
         qkv = tf.reshape(self.in_proj(x), [-1, length, 3, self.heads, head])
@@ -94,10 +98,15 @@ class Block(keras.layers.Layer):
             name="c_proj",
         )
 
+    def build(self, input_shape: tuple[int | None, ...]) -> None:
+        for layer in (self.ln_1, self.attn, self.ln_2, self.c_fc):
+            layer.build(input_shape)
+        self.c_proj.build((*input_shape[:-1], self.c_fc.units))
+
     def call(self, x: tf.Tensor, training: bool = False) -> tf.Tensor:
         x += self.attn(self.ln_1(x))
         y = self.ln_2(x)
-        if training or not self.c_fc.built:  # which their first call does
+        if training:
             return x + self.c_proj(self.c_fc(y))
         return x + self._fused_mlp(y)
 
@@ -141,6 +150,11 @@ class Transformer(keras.layers.Layer):
             Block(width=width, heads=heads, depth=depth, causal=causal, name=f"block_{i}")
             for i in range(depth)
         ]
+
+    def build(self, input_shape: tuple[int | None, ...]) -> None:
+        # Keras would otherwise build each block by drawing the graph of its call, several times.
+        for block in self.blocks:
+            block.build(input_shape)
 
     def call(self, x: tf.Tensor, training: bool = False) -> tf.Tensor:
         for block in self.blocks:

@@ -1,11 +1,8 @@
-"""Equation 4 for training: compiled with XLA, in blocks, with a gradient of its own."""
-
-import functools
-import re
-from pathlib import Path
+"""Equation 4 for training: in blocks, compiled with XLA, with a gradient of its own."""
 
 import tensorflow as tf
 
+from clipbench_tf import hardware
 from clipbench_tf.objectives.token_similarity import shares, with_repeats
 
 BLOCK = 2**23  # cosines held at a time, however many items there are
@@ -65,24 +62,17 @@ def both_ways(
 
 def _fastest(dtype: tf.DType) -> tf.DType:
     """What cosines are computed in: `dtype`, or float32 where a CPU is slower in `dtype`."""
-    return dtype if tf.config.list_logical_devices("GPU") or _in_parts(dtype) else tf.float32
+    fast = _on_gpu() or (dtype == tf.bfloat16 and hardware.cpu_bfloat16() is not None)
+    return dtype if fast else tf.float32
 
 
-def _in_parts(dtype: tf.DType) -> bool:
-    """Whether XLA gets only what happens to a block's cosines, not their products.
+def _on_gpu() -> bool:
+    """Whether XLA gets the whole loop over blocks, or, on a CPU, what happens to a block's cosines.
 
-    It makes no use of a CPU's bfloat16 instructions; TensorFlow does, through oneDNN: 1.5 s in
-    place of 3.8 s (`clipbench_tf/benchmarks/similarity.py`, B = 256).
+    On a CPU, TensorFlow's products (oneDNN) are as fast as XLA's with AVX2, faster with AVX-512,
+    and use bfloat16 instructions where there are some (`clipbench_tf/benchmarks/similarity.py`).
     """
-    gpu = tf.config.list_logical_devices("GPU")
-    return dtype == tf.bfloat16 and not gpu and _cpu_has_bfloat16()
-
-
-@functools.cache
-def _cpu_has_bfloat16() -> bool:
-    """Whether the CPU multiplies bfloat16; if the system does not say, it counts as not."""
-    facts = Path("/proc/cpuinfo")
-    return facts.exists() and bool(re.search(r"\b(avx512_bf16|amx_bf16)\b", facts.read_text()))
+    return bool(tf.config.list_logical_devices("GPU"))
 
 
 def _exist(mask: tf.Tensor) -> tf.Tensor:
@@ -102,7 +92,7 @@ def _similarities(
 
     With `both`, a second one: the weighted sum over keys of their best cosines to the queries.
     """
-    forward, backward = _IN_PARTS if _in_parts(queries.dtype) else _WHOLE
+    forward, backward = _WHOLE if _on_gpu() else _IN_PARTS
 
     @tf.custom_gradient
     def of(queries: tf.Tensor, keys: tf.Tensor):
@@ -265,7 +255,7 @@ def _numbers(count: tf.Tensor) -> tf.Tensor:
 def _maximum(cosines: tf.Tensor, axis: int) -> tuple[tf.Tensor, tf.Tensor]:
     """float32: the largest of [A, B, C, D] along `axis`; int16: a place that holds it."""
     places = tf.reshape(tf.range(tf.shape(cosines)[axis]), [-1] + [1] * (3 - axis))
-    if _in_parts(cosines.dtype):
+    if cosines.dtype == tf.bfloat16 and not _on_gpu():
         return _packed_maximum(cosines, places, axis)
     best = tf.reduce_max(cosines, axis=axis)
     won = cosines == tf.expand_dims(best, axis)

@@ -36,7 +36,7 @@ class TextMLM(Objective):
         name: str = "text_mlm",
     ) -> None:
         super().__init__(weight=weight, name=name)
-        self.text_view, self.local_mean = text_view, local_mean
+        self.text_view, self.vocabulary, self.local_mean = text_view, vocabulary, local_mean
         self.head = Linear(vocabulary, name="head")
 
     def build(self, features_shape: Features) -> None:

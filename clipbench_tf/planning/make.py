@@ -9,6 +9,7 @@ from clipbench_tf.planning.data_set import Pairs
 from clipbench_tf.planning.devices import Device
 from clipbench_tf.planning.plan import Plan, plan
 from clipbench_tf.planning.remedies import Remedy
+from clipbench_tf.planning.step_time import automatic
 from clipbench_tf.planning.workload import workload
 
 
@@ -62,7 +63,7 @@ def plan_recipe(
     """
     if count < 1:
         raise ValueError(f"--devices is {count}; it must be at least 1.")
-    trainer, pairs = recipe.build(files, bindings, examples)
+    trainer, pairs = recipe.build(files, bindings, examples, automatic(device))
     method, pipeline = trainer.method, trainer.pipeline
     context = method.text_encoder.context_length
     length = context if text_length is None else text_length

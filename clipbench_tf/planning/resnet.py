@@ -81,18 +81,19 @@ def _convolution(
 
 
 def _attention_pool(tower: ModifiedResNet, items: float, work: Workload) -> Costs:
-    """One query, the mean, for all positions and the mean."""
+    """One query, the mean, for all positions and the mean; keys and values are never formed."""
     width, heads, size = tower.width, tower.attnpool.heads, work.bytes
     positions = (tower.image_size // REDUCTION) ** 2 + 1
-    attend = 2 * 2.0 * items * positions * width
+    attend = 2 * 2.0 * items * heads * positions * width
     weights = items * heads * positions * (4 + (size if work.mixed else 0))
     return (
         product(items, width, width, weight_bytes=size)
-        + product(items * positions, width, width, weight_bytes=size)
-        + product(items * positions, width, width, weight_bytes=size)
+        + product(items, width, width, weight_bytes=size)
+        + product(items, width, width, weight_bytes=size)
         + Costs(
-            # What is multiplied: the mean, all positions, then queries, keys and values.
-            saved=size * items * width * (2 + 3 * positions) + weights,
+            # What is multiplied: the mean, its query, what each head asks and gets, all positions.
+            saved=size * items * width * (2 + 2 * heads + positions) + weights,
+            narrow_weights=size * width if work.mixed else 0,  # the keys' bias, a factor here
             forward=attend,
             backward=2 * attend,
         )

@@ -77,3 +77,8 @@ def precisions(device: Device) -> list[str]:
         "float32": "float32",
     }
     return [policy for dtype, policy in names.items() if dtype in device.peak]
+
+
+def automatic(device: Device) -> str:
+    """What runtime.prepare.precision = 'auto' is on `device`; it never is mixed_float16."""
+    return "mixed_bfloat16" if "bfloat16" in device.peak else "float32"

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import keras
 import numpy as np
 import tensorflow as tf
 
@@ -98,6 +99,7 @@ class Outcome:
             "steps": step,
             "batch_size": self.pipeline.batch_size,
             "seed": self.pipeline.seed,
+            "precision": keras.config.dtype_policy().name,
             "parameters": method.count_params(),
             "wall_time_seconds": round(seconds, 1),
             **record.environment(),

@@ -3,6 +3,7 @@
 import contextlib
 import shutil
 import sys
+import threading
 import time
 from collections.abc import Callable, Mapping
 from typing import TextIO
@@ -13,10 +14,14 @@ from clipbench_tf.training.every_steps import global_step
 from clipbench_tf.training.throughput import Throughput
 
 _LONGEST_BAR = 40  # characters
+_FIRST_REPORT = 15.0  # seconds of compiling; the next lines come after twice as many each
 
 
 class Progress(keras.callbacks.Callback):
     """Redraws one line on a terminal; elsewhere writes a line every half minute.
+
+    While the first step compiles, another thread says for how long: each second on a terminal,
+    elsewhere after 15, 30, 60, ... seconds.
 
     It is a log too: results that are handed to `write` get a line of their own.
 
@@ -25,6 +30,8 @@ class Progress(keras.callbacks.Callback):
         throughput: the measured speed.
         stream: where to write; standard output unless given.
         clock: the time in seconds.
+        tick: seconds between two looks at the clock while the first step compiles; None for
+            looks only when `look` is called.
     """
 
     def __init__(
@@ -34,6 +41,7 @@ class Progress(keras.callbacks.Callback):
         *,
         stream: TextIO | None = None,
         clock: Callable[[], float] = time.monotonic,
+        tick: float | None = 1.0,
     ) -> None:
         super().__init__()
         self._total, self._throughput, self._clock = total_steps, throughput, clock
@@ -42,15 +50,43 @@ class Progress(keras.callbacks.Callback):
         self._interval = 0.5 if self._in_place else 30.0  # seconds
         self._line = ""  # what stands on the terminal's last line
         self._begun, self._shown_at = False, float("-inf")
+        self._tick, self._compiled = tick, threading.Event()
+        self._looking: threading.Thread | None = None
+        self._position, self._started, self._next_report = "", 0.0, _FIRST_REPORT
 
     def on_train_begin(self, logs: dict | None = None) -> None:
         if not self._begun:
             self._begun = True
             step = global_step(self.model)
-            self._show(f"step {step}/{self._total}", "compiling the training step ...")
+            self._position, self._started = f"step {step}/{self._total}", self._clock()
+            self._show(self._position, "compiling the training step ...")
+            if self._tick is not None:
+                self._looking = threading.Thread(target=self._look_often, daemon=True)
+                self._looking.start()
+
+    def look(self) -> None:
+        """Says how long the first step has been compiling, if it is time to."""
+        seconds = self._clock() - self._started
+        if self._in_place or seconds >= self._next_report:
+            self._show(self._position, f"compiling the training step: {seconds:.0f} s")
+        while seconds >= self._next_report:
+            self._next_report *= 2.0
+
+    def rest(self) -> None:
+        """Ends what `on_train_begin` began, as the first step has been taken or has failed."""
+        self._compiled.set()
+        if self._looking is not None:
+            self._looking.join()
+
+    def _look_often(self) -> None:
+        while not self._compiled.wait(self._tick):
+            self.look()
 
     def on_train_batch_end(self, batch: int, logs: dict | None = None) -> None:
         now, step = self._clock(), global_step(self.model)
+        if not self._compiled.is_set():
+            self.rest()
+            self.say(f"compiled the training step in {now - self._started:.0f} s")
         if now - self._shown_at >= self._interval or step >= self._total:
             self._shown_at = now
             self._show(*self._state(step, logs or {}))
@@ -76,10 +112,10 @@ class Progress(keras.callbacks.Callback):
         parts = []
         if "loss" in logs:
             parts.append(f"loss {float(logs['loss']):.4f}")
-        speed = self._throughput.pairs_per_second
-        left = self._throughput.seconds_left(self._total - step)
-        if speed is not None and left is not None:
-            parts += [f"{speed:.{0 if speed >= 100 else 1}f} pairs/s", f"{duration(left)} left"]
+        if (speed := self._throughput.pairs_per_second) is not None:
+            parts.append(f"{speed:.{0 if speed >= 100 else 1}f} pairs/s")
+        if (left := self._throughput.seconds_left(self._total - step)) is not None:
+            parts.append(f"{duration(left)} left")
         done = min(step / self._total, 1.0)
         return f"step {step}/{self._total} ({done:.0%})", "  ".join(parts), done
 

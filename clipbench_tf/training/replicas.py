@@ -132,7 +132,7 @@ def distributed(
     (keras-team/keras #20585), hence this one for every strategy.
     """
 
-    @tf.function(reduce_retracing=True)
+    @tf.function(reduce_retracing=True, autograph=False)
     def run(iterator: tf.data.Iterator) -> dict:
         values = strategy.run(step, args=(next(iterator),))
         return {

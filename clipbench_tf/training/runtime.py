@@ -5,15 +5,16 @@ import contextlib
 import keras
 import tensorflow as tf
 
+from clipbench_tf import hardware
 from clipbench_tf.training import cluster
 from clipbench_tf.training.cluster import Cluster, ClusterError
 
-PRECISIONS = ("float32", "mixed_bfloat16", "mixed_float16")
+PRECISIONS = ("auto", "float32", "mixed_bfloat16", "mixed_float16")
 STRATEGIES = ("auto", "one_device", "mirrored", "multi_worker")
 
 
 def prepare(
-    *, strategy: str = "auto", precision: str = "float32", seed: int = 0
+    *, strategy: str = "auto", precision: str = "auto", seed: int = 0
 ) -> tf.distribute.Strategy:
     """Finds the devices, sets the random seed (weights) and the Keras precision policy.
 
@@ -23,7 +24,8 @@ def prepare(
         strategy: one of `STRATEGIES`. `auto` is multi_worker where TF_CONFIG or SLURM tell of
             several workers, mirrored where this process sees several GPUs, else one_device, which
             leaves the strategy in scope.
-        precision: one of `PRECISIONS`; objectives compute in float32 under all of them.
+        precision: one of `PRECISIONS`; objectives compute in float32 under all of them. `auto` is
+            what the devices are fastest in (`hardware.fastest`).
         seed: of the initial weights.
 
     Raises:
@@ -36,7 +38,7 @@ def prepare(
         raise ValueError(f"precision {precision!r} is none of {', '.join(PRECISIONS)}.")
     made = _strategy(strategy)
     keras.utils.set_random_seed(seed)
-    keras.config.set_dtype_policy(precision)
+    keras.config.set_dtype_policy(hardware.fastest().policy if precision == "auto" else precision)
     return made
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import tensorflow as tf
 
 from clipbench_tf import config
-from clipbench_tf.training import cluster, handshake, peers, replicas, runtime
+from clipbench_tf.training import cluster, handshake, peers, precision, replicas, runtime
 from clipbench_tf.training.cluster import ClusterError
 from clipbench_tf.training.train import Trainer
 
@@ -27,8 +27,11 @@ def start(workdir: Path, *, timeout: float = 60.0) -> Trainer:
         LostWorkerError: if one is gone before all have started.
     """
     workers = cluster.read()
+    gpus = runtime.own_gpus(workers)
+    settled = precision.settle(workdir)
+    if workers is None or workers.index == 0:
+        print(precision.message(settled), flush=True)
     if workers is not None:
-        gpus = runtime.own_gpus(workers)
         told = f"{config.bound()}\n--workdir={workdir}\nGPUs of each worker: {gpus}\n"
         handshake.meet(workers, told, timeout=timeout)
         # Where one is gone now, TensorFlow waits for it for an hour, and lets no Python thread run.

@@ -8,6 +8,8 @@ import keras
 
 from clipbench_tf.training.every_steps import global_step
 
+_SETTLING = 2  # executions, which wait for data and memory
+
 
 class Throughput(keras.callbacks.Callback):
     """Measures pairs per second for all who show it. Stands first in the list of callbacks.
@@ -18,7 +20,8 @@ class Throughput(keras.callbacks.Callback):
 
     Args:
         batch_size: pairs per step over all replicas.
-        memory: seconds of training after which a measurement weighs 1/e.
+        memory: seconds of training after which a measurement weighs 1/e. Time left is told after
+            twice as many, not counting the first `_SETTLING` executions that are measured.
         clock: the time in seconds.
     """
 
@@ -34,6 +37,7 @@ class Throughput(keras.callbacks.Callback):
         self._steps = self._seconds = 0.0  # recent ones, older ones weighing less
         self._step, self._started = 0, 0.0  # as the present execution began
         self._warm = False
+        self._measured, self._steady = 0, 0.0  # executions, and seconds of those that are steady
 
     @property
     def pairs_per_second(self) -> float | None:
@@ -41,8 +45,13 @@ class Throughput(keras.callbacks.Callback):
         return self._batch_size * self._steps / self._seconds if self._seconds else None
 
     def seconds_left(self, steps: int) -> float | None:
-        """How long `steps` more take at the recent speed, pauses not included."""
-        return steps * self._seconds / self._steps if self._steps else None
+        """How long `steps` more take at the recent speed, or None before it is steady.
+
+        Pauses are not included.
+        """
+        if self._steady < 2.0 * self._memory:
+            return None
+        return steps * self._seconds / self._steps
 
     def on_train_begin(self, logs: dict | None = None) -> None:
         self._step = global_step(self.model)
@@ -59,4 +68,6 @@ class Throughput(keras.callbacks.Callback):
             keep = math.exp(-seconds / self._memory)
             self._steps = keep * self._steps + step - self._step
             self._seconds = keep * self._seconds + seconds
+            self._steady += seconds if self._measured >= _SETTLING else 0.0
+            self._measured += 1
         self._step, self._warm = step, True

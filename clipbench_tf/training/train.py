@@ -1,5 +1,6 @@
 """The training run: everything wired, trained through `Model.fit`, evaluated and exported."""
 
+import contextlib
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -8,6 +9,7 @@ import tensorflow as tf
 
 from clipbench_tf.data import sources
 from clipbench_tf.data.pipeline import Pipeline
+from clipbench_tf.data.vocabulary import Vocabulary
 from clipbench_tf.evaluation.method_encoders import MethodEncoders
 from clipbench_tf.evaluation.scorers import Scorer, cosine
 from clipbench_tf.evaluation.zero_shot import ZeroShot
@@ -88,6 +90,7 @@ class Trainer:
             scorer=scorer(method),
             image_size=method.image_encoder.image_size,
             resize=evaluation_resize,
+            exact=True,
         )
         self.evaluation = ZeroShot(self.encoders, self.dataset, splits=evaluation_splits)
         self.validation = ZeroShot(
@@ -170,18 +173,25 @@ class Trainer:
 
     def fit(self, checkpoints: Checkpoints, callbacks: list[keras.callbacks.Callback]) -> None:
         """Trains to the last step through `Model.fit`."""
-        # Again, because a skipped step is none of those that were to be taken.
-        while checkpoints.step() < self.total_steps:
-            for first, last, steps in segments(checkpoints.step(), self.total_steps, self.interval):
-                self.method.fit(
-                    self.batches(),
-                    initial_epoch=first,
-                    epochs=last,
-                    steps_per_epoch=steps,
-                    callbacks=callbacks,
-                    shuffle=False,
-                    verbose=0,
-                )
+        with contextlib.ExitStack() as stack:
+            for callback in callbacks:
+                if isinstance(callback, Progress):
+                    stack.callback(callback.rest)  # Keras tells no callback of an error
+            # Again, because a skipped step is none of those that were to be taken.
+            while checkpoints.step() < self.total_steps:
+                self._fit_segments(checkpoints.step(), callbacks)
+
+    def _fit_segments(self, step: int, callbacks: list[keras.callbacks.Callback]) -> None:
+        for first, last, steps in segments(step, self.total_steps, self.interval):
+            self.method.fit(
+                self.batches(),
+                initial_epoch=first,
+                epochs=last,
+                steps_per_epoch=steps,
+                callbacks=callbacks,
+                shuffle=False,
+                verbose=0,
+            )
 
     def batches(self) -> tf.data.Dataset:
         """What is left of the endless stream, dealt to the replicas; each worker reads its own."""
@@ -253,9 +263,27 @@ def _check(strategy: tf.distribute.Strategy, method: Method, pipeline: Pipeline)
             "count_padding = True counts positions that pipeline.Pipeline.trim_captions = True "
             "cuts off, a different number in each batch; bind trim_captions = False."
         )
+    _check_vocabulary(method, pipeline.tokenizer.vocabulary)
     with strategy.scope():
         if replicas.workers() > 1:
             pipeline.split.counted()
+
+
+def _check_vocabulary(method: Method, ids: Vocabulary) -> None:
+    """A tower or head that knows other `ids` than the tokenizer gives would learn nonsense."""
+    tower = getattr(method.text_encoder, "vocabulary", ids)
+    if tower != ids:
+        raise ValueError(
+            f"The tokenizer makes {ids.size} ids, the text tower reads {tower.size}; bind "
+            f"tokenizer.Tokenizer.merges and text_transformer.TextTransformer.merges alike, or one "
+            f"preset for hub_tokenizer.HubTokenizer and hub_text.HubText."
+        )
+    for objective in method.objectives:
+        if getattr(objective, "vocabulary", ids.size) < ids.size:
+            raise ValueError(
+                f"Objective {objective.name} chooses among {objective.vocabulary} ids, but the "
+                f"tokenizer makes {ids.size}; bind text_mlm.TextMLM.vocabulary = {ids.size}."
+            )
 
 
 def segments(step: int, total: int, interval: int) -> list[tuple[int, int, int]]:

@@ -87,3 +87,16 @@ def test_central_crop_is_torchvisions(shape, shorter):
     top, left = round((height - size) / 2), round((width - size) / 2)
     expected = np.asarray(whole)[top : top + size, left : left + size].astype(int)
     assert np.abs(cropping.central(picture, size, shorter).numpy() - expected).max() <= 1
+
+
+@pytest.mark.parametrize(("height", "width", "size"), [(64, 50, 64), (90, 96, 32), (1, 7, 20)])
+def test_products_and_rows_are_the_same_resize(height, width, size):
+    picture = PICTURE[:height, :width]
+    for cut in (0, 3):  # pixels at each end of the resized picture that are not kept
+        scale = np.float32([(size + 2 * cut) / height, (size + 2 * cut) / width])
+        shift = np.float32([-cut, -cut])
+        ways = [
+            np.reshape(way(picture, scale, shift, size), [size, 3, size])
+            for way in (cropping._by_products, cropping._by_rows)
+        ]
+        np.testing.assert_allclose(*ways, rtol=0, atol=1e-3)

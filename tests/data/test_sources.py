@@ -154,24 +154,37 @@ def test_order_depends_on_the_seed_and_on_nothing_else(tmp_path):
     assert records(stream(split, 30, seed=6)) != records(once)
 
 
-@pytest.mark.parametrize("start", [1, 10, 22, 23, 24, 45, 46, 50, 23_000_000_017])
-def test_a_stream_begun_later_is_the_rest_of_one_begun_at_the_start(start, tmp_path):
-    split = shards(tmp_path, 7, 9, 1, 6)
-    rest = stream(split, 30, start=start, buffer=6, parallel_files=2)
+@pytest.fixture(scope="module")
+def of_four_files(tmp_path_factory) -> Split:
+    return shards(tmp_path_factory.mktemp("four"), 7, 9, 1, 6)
+
+
+MIXED = {"buffer": 6, "parallel_files": 2}
+
+
+@pytest.fixture(scope="module")
+def whole(of_four_files) -> list[tuple[int, int]]:
+    return stream(of_four_files, 80, **MIXED)
+
+
+@pytest.mark.parametrize("start", [1, 10, 22, 23, 24, 45, 46, 50])
+def test_a_stream_begun_later_is_the_rest_of_one_begun_at_the_start(start, of_four_files, whole):
+    rest = stream(of_four_files, 30, start=start, **MIXED)
     assert [position for position, _ in rest] == list(range(start, start + 30))
-    if start < 100:
-        whole = stream(split, start + 30, buffer=6, parallel_files=2)
-        assert rest == whole[start:]
-    else:  # too far to walk to: the same as begun at the epoch's border
-        border = start - start % 23
-        assert rest == stream(split, 47, start=border, buffer=6, parallel_files=2)[start % 23 :]
+    assert rest == whole[start : start + 30]
+
+
+def test_a_stream_begun_too_far_to_walk_to_is_the_rest_of_its_epoch(of_four_files):
+    start = 23_000_000_017
+    rest = stream(of_four_files, 30, start=start, **MIXED)
+    assert [position for position, _ in rest] == list(range(start, start + 30))
+    assert rest == stream(of_four_files, 47, start=start - start % 23, **MIXED)[start % 23 :]
 
 
 def test_a_buffer_mixes_files_and_positions(tmp_path):
-    split = shards(tmp_path, 300, 300)
-    order = np.array(records(stream(split, 600, buffer=1000)))
+    order = np.array(records(stream(shards(tmp_path, 300, 300), 600, buffer=1000)))
     # Rank correlation of a random order lies within 4.5 / sqrt(600) of 0.
     assert abs(np.corrcoef(order, np.arange(600))[0, 1]) < 0.184
-    firsts = [records(stream(split, 1, seed=seed, buffer=1000))[0] for seed in range(20)]
+    firsts = records(stream(shards(tmp_path, 30, 30), 20 * 60, buffer=1000))[::60]
     assert len(set(firsts)) > 10
-    assert 0 < sum(first < 300 for first in firsts) < 20
+    assert 0 < sum(first < 30 for first in firsts) < 20

@@ -14,7 +14,7 @@ import numpy as np
 import tensorflow as tf
 
 from clipbench_tf import config
-from clipbench_tf.data.vocabulary import END_ID, MASK_ID, START_ID
+from clipbench_tf.data.vocabulary import Vocabulary
 from clipbench_tf.training import replicas
 
 BATCH, LENGTH = 16, 16
@@ -68,20 +68,20 @@ class Numbers(keras.callbacks.Callback):
         self.steps.append({name: float(value) for name, value in logs.items()})
 
 
-def global_batches(count: int, views: int, texts: int, size: int, seed: int = 0):
+def global_batches(count: int, views: int, texts: int, size: int, vocabulary: Vocabulary):
     """Random pictures, and captions of random length with some masked words."""
-    random = np.random.default_rng(seed)
+    random = np.random.default_rng(0)
     for number in range(count):
         ids = np.zeros((BATCH, texts, LENGTH), np.int32)
         lengths = random.integers(3, LENGTH - 2, (BATCH, texts))
         for b, t in np.ndindex(BATCH, texts):
             words = random.integers(1, 400, lengths[b, t])
-            ids[b, t, : lengths[b, t] + 2] = [START_ID, *words, END_ID]
+            ids[b, t, : lengths[b, t] + 2] = [vocabulary.start, *words, vocabulary.end]
         labels = np.full((BATCH, LENGTH), -100, np.int32)
         for b in range(BATCH):
             if random.random() < 0.7:
                 place = random.integers(1, lengths[b, 0] + 1)
-                labels[b, place], ids[b, 0, place] = ids[b, 0, place], MASK_ID
+                labels[b, place], ids[b, 0, place] = ids[b, 0, place], vocabulary.mask
         yield {
             "images": random.integers(0, 256, (BATCH, views, size, size, 3)).astype(np.uint8),
             "ids": ids,
@@ -116,7 +116,8 @@ def train(strategy: tf.distribute.Strategy, case: str, steps: int) -> dict[str, 
     keras.utils.set_random_seed(0)
     method, recipe = config.build("method.Method"), config.build("recipe.Recipe")
     views, texts = (3 if name == "slip" else 2), 2
-    batches = list(global_batches(steps, views, texts, method.image_encoder.image_size))
+    size, vocabulary = method.image_encoder.image_size, method.text_encoder.vocabulary
+    batches = list(global_batches(steps, views, texts, size, vocabulary))
     with strategy.scope():
         method.build({k: tf.constant(v[:2]) for k, v in batches[0].items()})
         method.compile(recipe.optimizer(method.trainable_variables, steps_per_epoch=20))

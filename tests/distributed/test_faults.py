@@ -24,8 +24,12 @@ BINDINGS = (
 )
 
 
-def command(workdir: Path, steps: int) -> list[str]:
-    return runs.command(workdir, runs.epochs(steps), *BINDINGS)
+@pytest.fixture
+def command(few_drawings):
+    """The command that trains in a folder for so many steps."""
+    return lambda workdir, steps: runs.command(
+        workdir, runs.epochs(steps), *BINDINGS, *few_drawings
+    )
 
 
 def step(workdir: Path) -> int:
@@ -54,7 +58,7 @@ def assert_same_weights(workdir: Path, other: Path) -> None:
 
 
 @pytest.mark.slow
-def test_a_signal_to_one_worker_stops_both_after_the_same_step(tmp_path):
+def test_a_signal_to_one_worker_stops_both_after_the_same_step(command, tmp_path):
     workers = start(2, command(tmp_path, 400))
     wait_for(tmp_path, 3, workers[0])
     workers[1].send_signal(signal.SIGTERM)
@@ -67,7 +71,7 @@ def test_a_signal_to_one_worker_stops_both_after_the_same_step(tmp_path):
 
 
 @pytest.mark.slow
-def test_a_run_of_two_workers_goes_on_as_one_process(tmp_path):
+def test_a_run_of_two_workers_goes_on_as_one_process(command, tmp_path):
     workers = start(2, command(tmp_path, 40))
     wait_for(tmp_path, 6, workers[0])
     workers[0].send_signal(signal.SIGTERM)
@@ -85,7 +89,7 @@ def test_a_run_of_two_workers_goes_on_as_one_process(tmp_path):
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("count", "victim"), [(2, 0), (2, 1), (4, 2)])
-def test_the_survivors_of_a_kill_name_who_is_gone(count, victim, tmp_path):
+def test_the_survivors_of_a_kill_name_who_is_gone(command, count, victim, tmp_path):
     workers = start(count, command(tmp_path, 400))
     wait_for(tmp_path, 6, workers[0])
     workers[victim].kill()
@@ -99,7 +103,7 @@ def test_the_survivors_of_a_kill_name_who_is_gone(count, victim, tmp_path):
 
 
 @pytest.mark.slow
-def test_a_worker_that_hangs_is_named(tmp_path):
+def test_a_worker_that_hangs_is_named(command, tmp_path):
     workers = start(2, command(tmp_path, 400))
     wait_for(tmp_path, 6, workers[0])
     workers[1].send_signal(signal.SIGSTOP)
@@ -152,7 +156,7 @@ def victims(launcher: subprocess.Popen) -> list[int]:
 
 
 @pytest.mark.slow
-def test_kills_at_random_steps_change_nothing(tmp_path):
+def test_kills_at_random_steps_change_nothing(command, tmp_path):
     steps, random_ = 5 * KILLS + 10, random.Random(0)
     [(status, said), _] = finish(start(2, command(tmp_path / "whole", steps)))
     assert status == 0, said[-3000:]

@@ -1,4 +1,5 @@
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -13,6 +14,7 @@ from clipbench_tf.evaluation.evaluate import OutputError, evaluate
 from clipbench_tf.evaluation.scorers import cosine
 from clipbench_tf.export.saved_model import export
 from evaluation.samples import COLOURS, NAMES, SIZE, png, tiny_method, write_dataset
+from tests.scripts import in_process
 from tests.training.full_disk import files_of_at_most
 
 SCRIPT = Path(__file__).parents[2] / "scripts/evaluate.py"
@@ -36,14 +38,18 @@ def model(tmp_path_factory) -> Path:
 
 def script(*flags: str) -> subprocess.CompletedProcess:
     return subprocess.run(
-        [sys.executable, SCRIPT, *flags], capture_output=True, text=True, check=False
+        [sys.executable, SCRIPT, *flags],
+        capture_output=True,
+        text=True,
+        env={name: value for name, value in os.environ.items() if name != "TF_CPP_MIN_LOG_LEVEL"},
+        check=False,
     )
 
 
 def test_script_prints_accuracies_and_leaves_record_and_sheet(model, tmp_path):
     data = write_dataset(tmp_path, {"test": EXAMPLES, "zero_shot": EXAMPLES[:2]})
     done = script(f"--saved_model={model}", f"--dataset={data}", f"--output={tmp_path / 'out'}")
-    assert done.returncode == 0, done.stderr
+    assert (done.returncode, done.stderr) == (0, "")
     record = json.loads((tmp_path / "out/record.json").read_text())
     test, zero_shot = record["results"]
     assert (test["split"], test["scored"], test["corrupt"]) == ("test", 5, 1)
@@ -85,10 +91,10 @@ def test_script_refuses_in_one_line(flags, message):
 
 
 def test_script_shows_no_traceback_for_a_wrong_data_set(model):
-    done = script(f"--saved_model={model}", "--dataset=emojo")
-    assert done.returncode == 1
-    assert "Data set 'emojo' is no folder" in done.stderr.splitlines()[-1]
-    assert "Traceback" not in done.stderr
+    status, _, errors = in_process.run("evaluate.py", f"--saved_model={model}", "--dataset=emojo")
+    assert status == 1
+    assert "Data set 'emojo' is no folder" in errors.splitlines()[-1]
+    assert "Traceback" not in errors
 
 
 def test_refuses_a_wrong_split_and_an_unwritable_output(model, tmp_path):

@@ -1,10 +1,37 @@
+import io
+
 import numpy as np
 import pytest
 import tensorflow as tf
+from PIL import Image, ImageOps
 
-from clipbench_tf.data.image_views import evaluation_view
+from clipbench_tf.data.image_views import ImageViews, View, evaluation_view
 from clipbench_tf.evaluation import pictures
 from evaluation.samples import COLOURS, png
+
+
+def encoded_as(kind: str, picture: Image.Image, **options) -> bytes:
+    out = io.BytesIO()
+    picture.save(out, kind, **options)
+    return out.getvalue()
+
+
+def test_training_and_evaluation_see_what_a_viewer_shows():
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    wide = Image.linear_gradient("L").resize((16, 8)).convert("RGB")
+    held = encoded_as("JPEG", wide, exif=exif)
+    clear = encoded_as("WEBP", Image.new("RGBA", (8, 8), (0, 0, 0, 0)), lossless=True)
+    pixels, valid = pictures.decode(tf.constant([held, clear]), 8, 1.0)
+    upright = encoded_as("PNG", ImageOps.exif_transpose(Image.open(io.BytesIO(held))))
+    expected = evaluation_view(tf.constant(upright), 8, 1.0)
+    assert valid.numpy().all()
+    np.testing.assert_allclose(pixels[0].numpy().astype(int), expected, atol=8)
+    assert np.all(pixels[1] == 255)
+    views = ImageViews(size=8, views=[View(blur_sigma=(0.1, 1.0))])
+    crops = [views.crop(one, tf.constant([1, 2])).numpy().astype(int) for one in (held, upright)]
+    np.testing.assert_allclose(*crops, atol=8)
+    assert np.all(views.crop(clear, tf.constant([1, 2])) == 255)
 
 
 def test_decodes_in_order_and_finds_what_is_no_image():
@@ -26,7 +53,10 @@ def test_batches_without_any_image(encoded):
 
 
 def test_names_the_rows_that_are_no_image():
-    encoded = tf.constant([png(COLOURS[0]), b"no image", png(COLOURS[1])[:40]])
-    with pytest.raises(tf.errors.InvalidArgumentError, match=r"(?s)no image that .*rows.*\[1 2\]"):
+    tiff = encoded_as("TIFF", Image.new("RGB", (8, 8)))
+    encoded = tf.constant([png(COLOURS[0]), tiff, png(COLOURS[1])[:40]])
+    with pytest.raises(
+        tf.errors.InvalidArgumentError, match=r"(?s)no image that .*WebP.*rows.*\[1 2\]"
+    ):
         tf.function(pictures.decode_all)(encoded, 8, 1.0)
     assert pictures.decode_all(encoded[:1], 8, 1.0).shape == (1, 8, 8, 3)

@@ -99,7 +99,9 @@ def test_corrupt_pictures_are_counted_and_left_out(tmp_path):
 
 def test_a_split_with_no_picture_at_all_is_an_error(tmp_path):
     data = load(tmp_path, test=[(b"bad", 0)] * 3)
-    with pytest.raises(sources.DatasetError, match=r"no picture that can be decoded \(3 tried\)"):
+    with pytest.raises(
+        sources.DatasetError, match=r"no picture that can be decoded \(3 tried\) as JPEG, "
+    ):
         ZeroShot(Lengths(), data, splits=["test"]).results()
 
 

@@ -1,4 +1,4 @@
-"""A user of an export who has TensorFlow alone: `python stranger.py FOLDER REQUEST`, JSON out.
+"""A user of exports who has TensorFlow alone: `python stranger.py REQUEST FOLDER ...`, JSON out.
 
 Run as a program by the tests, not imported.
 """
@@ -25,46 +25,53 @@ import tensorflow as tf  # noqa: E402
 from tensorflow.core.protobuf import saved_model_pb2  # noqa: E402
 from tensorflow.python.framework import op_def_registry  # noqa: E402
 
-folder, request = sys.argv[1], json.loads(sys.argv[2])
+request, folders = json.loads(sys.argv[1]), sys.argv[2:]
 images = [base64.b64decode(image) for image in request["images"]]
-run = tf.saved_model.load(folder).signatures
 
-with open(f"{folder}/saved_model.pb", "rb") as file:
-    saved = saved_model_pb2.SavedModel.FromString(file.read())
-graph = saved.meta_graphs[0].graph_def
-nodes = [*graph.node, *(n for f in graph.library.function for n in f.node_def)]
-functions = {f.signature.name for f in graph.library.function}
-ops = {node.op for node in nodes} - functions
 
-served = run["serving_default"](image=tf.constant(images))
-try:
-    run["serving_default"](image=tf.constant([images[0], b"no image"]))
-    error = None
-except tf.errors.InvalidArgumentError as caught:
-    error = str(caught)
-none = tf.constant([], tf.string)
-answer = {
-    "modules": sorted(name for name in Absent.NAMES if name in sys.modules),
-    "ops": sorted(ops),
-    "not_core": sorted(op for op in ops if op_def_registry.get(op) is None),
-    "signatures": {
-        name: {
-            "inputs": {k: v.dtype.name for k, v in f.structured_input_signature[1].items()},
-            "outputs": {k: v.dtype.name for k, v in f.structured_outputs.items()},
-        }
-        for name, f in run.items()
-    },
-    "image": run["encode_image"](image=tf.constant(images))["embedding"].numpy().tolist(),
-    "text": run["encode_text"](text=tf.constant(request["texts"]))["embedding"].numpy().tolist(),
-    "scores": served["scores"].numpy().tolist(),
-    "classes": [[name.decode() for name in row] for row in served["classes"].numpy()],
-    "one": run["serving_default"](image=tf.constant(images[:1]))["scores"].numpy().tolist(),
-    "empty": [
-        list(run["encode_image"](image=none)["embedding"].shape),
-        list(run["encode_text"](text=none)["embedding"].shape),
-        list(run["serving_default"](image=none)["scores"].shape),
-        list(run["serving_default"](image=none)["classes"].shape),
-    ],
-    "error": error,
-}
-print("ANSWER", json.dumps(answer))
+def ask(folder: str) -> dict:
+    """What the export in `folder` answers."""
+    run = tf.saved_model.load(folder).signatures
+
+    with open(f"{folder}/saved_model.pb", "rb") as file:
+        saved = saved_model_pb2.SavedModel.FromString(file.read())
+    graph = saved.meta_graphs[0].graph_def
+    nodes = [*graph.node, *(n for f in graph.library.function for n in f.node_def)]
+    functions = {f.signature.name for f in graph.library.function}
+    ops = {node.op for node in nodes} - functions
+
+    texts = run["encode_text"](text=tf.constant(request["texts"]))
+    served = run["serving_default"](image=tf.constant(images))
+    try:
+        run["serving_default"](image=tf.constant([images[0], b"no image"]))
+        error = None
+    except tf.errors.InvalidArgumentError as caught:
+        error = str(caught)
+    none = tf.constant([], tf.string)
+    return {
+        "modules": sorted(name for name in Absent.NAMES if name in sys.modules),
+        "ops": sorted(ops),
+        "not_core": sorted(op for op in ops if op_def_registry.get(op) is None),
+        "signatures": {
+            name: {
+                "inputs": {k: v.dtype.name for k, v in f.structured_input_signature[1].items()},
+                "outputs": {k: v.dtype.name for k, v in f.structured_outputs.items()},
+            }
+            for name, f in run.items()
+        },
+        "image": run["encode_image"](image=tf.constant(images))["embedding"].numpy().tolist(),
+        "text": texts["embedding"].numpy().tolist(),
+        "scores": served["scores"].numpy().tolist(),
+        "classes": [[name.decode() for name in row] for row in served["classes"].numpy()],
+        "one": run["serving_default"](image=tf.constant(images[:1]))["scores"].numpy().tolist(),
+        "empty": [
+            list(run["encode_image"](image=none)["embedding"].shape),
+            list(run["encode_text"](text=none)["embedding"].shape),
+            list(run["serving_default"](image=none)["scores"].shape),
+            list(run["serving_default"](image=none)["classes"].shape),
+        ],
+        "error": error,
+    }
+
+
+print("ANSWER", json.dumps([ask(folder) for folder in folders]))

@@ -20,6 +20,7 @@ from clipbench_tf.export.loaded import SavedEncoders
 from clipbench_tf.export.saved_model import export
 
 TEMPLATES = ("{}", "a {} thing")
+STALE = "assets.extra/stale"
 IMAGES = [png(colour) for colour in COLOURS]
 TEXTS = [
     *NAMES,
@@ -28,22 +29,25 @@ TEXTS = [
 ]
 
 
-def exported(folder: Path, make_scorer=cosine, strategy=None):
-    """A tiny method in `folder`, and its encoders in memory."""
+def encoders_of(make_scorer=cosine, strategy=None) -> MethodEncoders:
+    """Those of a tiny method, in memory."""
     with (strategy or tf.distribute.get_strategy()).scope():
         method, tokenizer = tiny_method()
     scorer = make_scorer(method)
+    return MethodEncoders(method, tokenizer=tokenizer, scorer=scorer, image_size=SIZE)
+
+
+def export_to(folder: Path, encoders: MethodEncoders, classes=NAMES) -> None:
     export(
-        method,
-        tokenizer,
+        encoders.method,
+        encoders.tokenizer,
         folder,
         dataset="tiny",
-        classes=NAMES,
+        classes=classes,
         templates=TEMPLATES,
-        scorer=scorer,
+        scorer=encoders.scorer,
         image_size=SIZE,
     )
-    return MethodEncoders(method, tokenizer=tokenizer, scorer=scorer, image_size=SIZE)
 
 
 def scores_of(encoders) -> np.ndarray:
@@ -53,13 +57,19 @@ def scores_of(encoders) -> np.ndarray:
 
 
 @pytest.fixture(scope="module")
-def exports(tmp_path_factory):
-    """Folder of an export and its encoders in memory, by the name of the scorer."""
-    made = {}
-    for make_scorer in (cosine, late_interaction):
-        folder = tmp_path_factory.mktemp("export") / "saved_model"
-        made[make_scorer.__name__] = folder, exported(folder, make_scorer)
-    return made
+def exports(tmp_path_factory, two_replicas):
+    """Folder of an export and its encoders in memory, by the name of the scorer.
+
+    The weights of the second one are those of two replicas; the first one replaces a copy of it.
+    """
+    first, second = (tmp_path_factory.mktemp("export") / "saved_model" for _ in range(2))
+    mirrored = encoders_of(late_interaction, two_replicas)
+    export_to(second, mirrored)
+    shutil.copytree(second, first)
+    (first / STALE).write_text("")
+    encoders = encoders_of()
+    export_to(first, encoders)
+    return {"cosine": (first, encoders), "late_interaction": (second, mirrored)}
 
 
 @pytest.fixture(scope="module", params=["cosine", "late_interaction"])
@@ -74,15 +84,15 @@ def cosine_export(exports) -> Path:
 
 
 @pytest.fixture(scope="module")
-def answers(made):
-    """What a process without clipbench_tf gets from the export, and the encoders in memory."""
-    folder, encoders = made
+def told(exports):
+    """What a process without clipbench_tf gets from each export, by the name of the scorer."""
     stranger = Path(__file__).with_name("stranger.py")
     asked = {"images": [base64.b64encode(image).decode() for image in IMAGES], "texts": TEXTS}
+    folders = [folder for folder, _ in exports.values()]
     environment = {k: v for k, v in os.environ.items() if k != "PYTHONPATH"}
     done = subprocess.run(
-        [sys.executable, "-I", stranger, folder, json.dumps(asked)],
-        cwd=folder.parent,
+        [sys.executable, "-I", stranger, json.dumps(asked), *folders],
+        cwd=folders[0].parent,
         env=environment,
         capture_output=True,
         text=True,
@@ -90,7 +100,14 @@ def answers(made):
     )
     assert done.returncode == 0, done.stderr
     (line,) = [line for line in done.stdout.splitlines() if line.startswith("ANSWER")]
-    return encoders, json.loads(line.removeprefix("ANSWER"))
+    return dict(zip(exports, json.loads(line.removeprefix("ANSWER")), strict=True))
+
+
+@pytest.fixture(scope="module")
+def answers(made, told):
+    """The encoders of an export in memory, and what the stranger got from it."""
+    _, encoders = made
+    return encoders, told[encoders.scorer.name]
 
 
 def test_needs_nothing_but_core_tensorflow(answers):
@@ -155,6 +172,7 @@ def test_bytes_that_are_no_image_give_an_error_that_says_so(answers):
 
 
 def test_loaded_scores_equal_those_in_memory(made):
+    """Of late interaction, they are those of weights that two replicas hold."""
     folder, encoders = made
     loaded = SavedEncoders(folder)
     np.testing.assert_allclose(scores_of(loaded), scores_of(encoders), atol=1e-5)
@@ -163,23 +181,30 @@ def test_loaded_scores_equal_those_in_memory(made):
     assert set(representation) == set(encoders.represent_images(tf.constant(IMAGES))[0])
 
 
+@pytest.mark.bfloat16
 def test_float32_comes_out_of_a_bfloat16_model(tmp_path):
     keras.config.set_dtype_policy("mixed_bfloat16")
-    encoders = exported(tmp_path / "model")
+    encoders = encoders_of()
+    export_to(tmp_path / "model", encoders)
     assert encoders.images(encoders.pixels(tf.constant(IMAGES))).embedding.dtype == tf.bfloat16
     loaded = SavedEncoders(tmp_path / "model")
-    assert loaded.card["precision"] == "mixed_bfloat16"
+    assert loaded.card["precision"] == "float32"
+    assert loaded.card["trained_in"] == "mixed_bfloat16"
     for function in loaded._run.values():
         for output in function.structured_outputs.values():
             assert output.dtype in (tf.float32, tf.string, tf.bool)
-    np.testing.assert_allclose(scores_of(loaded), scores_of(encoders), atol=1e-2)
-
-
-def test_weights_of_two_replicas_are_exported_once(tmp_path, two_replicas):
-    encoders = exported(tmp_path / "model", strategy=two_replicas)
-    np.testing.assert_allclose(
-        scores_of(SavedEncoders(tmp_path / "model")), scores_of(encoders), atol=1e-5
+        # Nowhere inside either: a CPU without the instructions would imitate them.
+        assert "DT_BFLOAT16" not in str(function.graph.as_graph_def(add_shapes=False))
+    np.testing.assert_allclose(scores_of(loaded), scores_of(encoders), atol=2e-2)  # of bfloat16
+    exact = MethodEncoders(
+        encoders.method,
+        tokenizer=encoders.tokenizer,
+        scorer=encoders.scorer,
+        image_size=SIZE,
+        exact=True,
     )
+    np.testing.assert_allclose(scores_of(loaded), scores_of(exact), atol=1e-5)
+    assert encoders.method.image_encoder.compute_dtype == "bfloat16"  # as it was
 
 
 def test_model_card(cosine_export):
@@ -193,24 +218,26 @@ def test_model_card(cosine_export):
     assert facts["versions"]["tensorflow"] == tf.__version__
 
 
-def test_replaces_an_earlier_export_whole(tmp_path, cosine_export):
-    folder = shutil.copytree(cosine_export, tmp_path / "model")
-    (folder / "assets.extra/stale").write_text("")
-    exported(folder)
-    assert not (folder / "assets.extra/stale").exists()
-    assert scores_of(SavedEncoders(folder)).shape == (5, 5)
-    assert list(tmp_path.iterdir()) == [folder]
+def test_replaces_an_earlier_export_whole(cosine_export):
+    # That it is the new one, its scores and its card tell.
+    assert not (cosine_export / STALE).exists()
+    assert list(cosine_export.parent.iterdir()) == [cosine_export]
 
 
-def test_refuses_a_folder_of_something_else(tmp_path):
+def test_refuses_a_folder_of_something_else(tmp_path, exports):
     (tmp_path / "thesis.txt").write_text("mine")
     with pytest.raises(card.ExportError, match="choose another folder"):
-        exported(tmp_path)
+        export_to(tmp_path, exports["cosine"][1])
     assert [file.name for file in tmp_path.iterdir()] == ["thesis.txt"]
 
 
-def test_an_export_that_fails_leaves_the_earlier_one(tmp_path, cosine_export, monkeypatch):
-    folder = shutil.copytree(cosine_export, tmp_path / "model")
+def contents(folder: Path) -> dict[Path, bytes]:
+    return {f.relative_to(folder): f.read_bytes() for f in folder.rglob("*") if f.is_file()}
+
+
+def test_an_export_that_fails_leaves_the_earlier_one(tmp_path, exports, monkeypatch):
+    earlier, encoders = exports["cosine"]
+    folder = shutil.copytree(earlier, tmp_path / "model")
 
     def fail(module, path, *_):
         Path(path).mkdir()
@@ -218,23 +245,13 @@ def test_an_export_that_fails_leaves_the_earlier_one(tmp_path, cosine_export, mo
 
     monkeypatch.setattr(tf.saved_model, "save", fail)
     with pytest.raises(OSError, match="disk full"):
-        exported(folder)
-    assert scores_of(SavedEncoders(folder)).shape == (5, 5)
+        export_to(folder, encoders)
+    assert contents(folder) == contents(earlier)
 
 
-def test_needs_classes(tmp_path):
-    method, tokenizer = tiny_method()
-    with pytest.raises(card.ExportError, match="class names and templates; got 0 and 1"):
-        export(
-            method,
-            tokenizer,
-            tmp_path / "model",
-            dataset="tiny",
-            classes=(),
-            templates=("{}",),
-            scorer=cosine(method),
-            image_size=SIZE,
-        )
+def test_needs_classes(tmp_path, exports):
+    with pytest.raises(card.ExportError, match="class names and templates; got 0 and 2"):
+        export_to(tmp_path / "model", exports["cosine"][1], classes=())
 
 
 def test_a_damaged_export_is_named(tmp_path, cosine_export):

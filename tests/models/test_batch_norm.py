@@ -55,7 +55,9 @@ def test_gradients_are_those_of_keras():
         np.testing.assert_allclose(one, other, rtol=1e-4, atol=2e-5)
 
 
-@pytest.mark.parametrize("precision", ["bfloat16", "float16"])
+@pytest.mark.parametrize(
+    "precision", [pytest.param("bfloat16", marks=pytest.mark.bfloat16), "float16"]
+)
 def test_low_precision_goes_in_and_out_and_float32_between(precision):
     x = tf.cast(MAPS, precision)
     norm = layer(BatchNorm, synchronized=True, name="norm")

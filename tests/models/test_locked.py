@@ -1,7 +1,5 @@
 """The locked tower: whose weights it has, that they stay, and what happens without them."""
 
-import shutil
-
 import keras
 import numpy as np
 import pytest
@@ -68,12 +66,22 @@ def fit(built):
     built.fit(batches, steps_per_epoch=2, shuffle=False, verbose=0)
 
 
-def source(folder, encoder):
-    """A run that was trained for two steps and saved; its tower's weights."""
+def source(folder, encoder, steps=2):
+    """A run that was trained for some steps and saved; its tower's weights."""
     built = method(encoder, name="clip")
-    train(built)
+    train(built, steps)
     Checkpoints(folder / "checkpoints", built).save()
     return encoder.get_weights()
+
+
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory):
+    """Folder, tower and weights of such a run, by the kind of tower."""
+    made = {}
+    for kind in (vit, resnet):
+        folder, encoder = tmp_path_factory.mktemp("clip"), kind()
+        made[kind] = folder, encoder, source(folder, encoder)
+    return made
 
 
 def assert_same(weights, others):
@@ -82,13 +90,11 @@ def assert_same(weights, others):
         np.testing.assert_array_equal(one, other)
 
 
-@pytest.mark.parametrize("tower", [vit, resnet])
-@pytest.mark.parametrize("place", ["", "checkpoints"])
-def test_weights_are_the_other_runs_and_training_leaves_them_alone(tower, place, tmp_path):
-    original = tower()
-    weights = source(tmp_path, original)
+@pytest.mark.parametrize(("tower", "place"), [(vit, ""), (resnet, "checkpoints")])
+def test_weights_are_the_other_runs_and_training_leaves_them_alone(tower, place, runs):
+    folder, original, weights = runs[tower]
     encoder = tower()
-    lit = method(Locked(encoder=encoder, checkpoint=str(tmp_path / place)))
+    lit = method(Locked(encoder=encoder, checkpoint=str(folder / place)))
     assert_same(encoder.get_weights(), weights)
     texts = lit.text_encoder.get_weights()
 
@@ -101,10 +107,9 @@ def test_weights_are_the_other_runs_and_training_leaves_them_alone(tower, place,
         assert_same(lit.image_encoder(images, training=training), expected)
 
 
-def test_only_text_tower_and_temperature_are_trained_but_all_is_counted(tmp_path):
-    source(tmp_path, vit())
+def test_only_text_tower_and_temperature_are_trained_but_all_is_counted(runs):
     encoder = vit()
-    lit = method(Locked(encoder=encoder, checkpoint=str(tmp_path)))
+    lit = method(Locked(encoder=encoder, checkpoint=str(runs[vit][0])))
     trained = {v.path for v in lit.trainable_variables}
     assert trained == {v.path for v in [*lit.text_encoder.variables, lit.logit_scale]}
     assert lit.image_encoder.image_size == SIZE
@@ -116,40 +121,45 @@ def test_only_text_tower_and_temperature_are_trained_but_all_is_counted(tmp_path
     assert all(gradient is None for gradient in gradients)
 
 
-@pytest.mark.parametrize("fate", ["gone", "trained again", "another tower"])
-def test_a_run_that_goes_on_has_its_tower_from_its_own_checkpoint(fate, tmp_path):
-    other, run = tmp_path / "clip", tmp_path / "lit" / "checkpoints"
-    weights = source(other, vit())
-    lit = method(Locked(encoder=vit(), checkpoint=str(other)))
+@pytest.fixture(scope="module")
+def locked_run(runs, tmp_path_factory):
+    """The folder of a run that trained with the locked ViT."""
+    lit = method(Locked(encoder=vit(), checkpoint=str(runs[vit][0])))
     train(lit)
-    Checkpoints(run, lit).save()
+    folder = tmp_path_factory.mktemp("lit")
+    Checkpoints(folder / "checkpoints", lit).save()
+    return folder
 
-    shutil.rmtree(other)
+
+@pytest.mark.parametrize("fate", ["gone", "trained again", "another tower"])
+def test_a_run_that_goes_on_has_its_tower_from_its_own_checkpoint(fate, runs, locked_run, tmp_path):
+    weights = runs[vit][2]
     if fate == "trained again":
-        assert any((a != b).any() for a, b in zip(source(other, vit()), weights, strict=True))
+        again = source(tmp_path, vit(), steps=3)
+        assert any((a != b).any() for a, b in zip(again, weights, strict=True))
     elif fate == "another tower":
-        source(other, vit(width=12))
+        source(tmp_path, vit(width=12))
     encoder = vit()
-    resumed = method(Locked(encoder=encoder, checkpoint=str(other)))
-    assert Checkpoints(run, resumed).restore() == 2
-    fit(resumed)
+    resumed = method(Locked(encoder=encoder, checkpoint=str(tmp_path)))
+    assert Checkpoints(locked_run / "checkpoints", resumed).restore() == 2
+    if fate == "gone":
+        fit(resumed)
+    else:
+        train(resumed)
     assert_same(encoder.get_weights(), weights)
 
 
-def test_the_tower_of_a_locked_run_can_be_locked_again(tmp_path):
-    weights = source(tmp_path / "clip", vit())
-    lit = method(Locked(encoder=vit(), checkpoint=str(tmp_path / "clip")))
-    Checkpoints(tmp_path / "lit" / "checkpoints", lit).save()
+def test_the_tower_of_a_locked_run_can_be_locked_again(runs, locked_run):
     encoder = vit()
-    method(Locked(encoder=encoder, checkpoint=str(tmp_path / "lit")))
-    assert_same(encoder.get_weights(), weights)
+    Locked(encoder=encoder, checkpoint=str(locked_run))(batch()["images"][:, 0])
+    assert_same(encoder.get_weights(), runs[vit][2])
 
 
-def test_every_replica_has_the_weights(tmp_path, two_replicas):
-    weights = source(tmp_path, vit())
+def test_every_replica_has_the_weights(runs, two_replicas):
+    folder, _, weights = runs[vit]
     with two_replicas.scope():
         encoder = vit()
-        Locked(encoder=encoder, checkpoint=str(tmp_path))(batch()["images"][:, 0])
+        Locked(encoder=encoder, checkpoint=str(folder))(batch()["images"][:, 0])
     for variable, value in zip(encoder.variables, weights, strict=True):
         for copy in two_replicas.experimental_local_results(variable.value):
             np.testing.assert_array_equal(copy, value)
@@ -164,11 +174,10 @@ def test_every_replica_has_the_weights(tmp_path, two_replicas):
         ({"patch_size": 8}, r"conv1/kernel is \(16, 16, 3, 8\) there, \(8, 8, 3, 8\) here"),
     ],
 )
-def test_a_tower_of_other_sizes_is_refused(sizes, difference, tmp_path):
-    source(tmp_path, vit())
-    lit = method(Locked(encoder=vit(**sizes), checkpoint=str(tmp_path)))
+def test_a_tower_of_other_sizes_is_refused(sizes, difference, runs):
+    locked = Locked(encoder=vit(**sizes), checkpoint=str(runs[vit][0]))
     with pytest.raises(ValueError, match=f"other sizes.*{difference}.*same file of gin/models"):
-        train(lit)
+        locked(batch()["images"][:, 0], training=True)
 
 
 @pytest.mark.parametrize("make", [False, True])

@@ -147,6 +147,7 @@ def test_weight_decay_spares_norms_and_biases_only():
     assert (spared, hit) == ({"gamma", "beta", "bias"}, {"kernel", "positional_embedding"})
 
 
+@pytest.mark.bfloat16
 def test_bfloat16_stays_near_float32():
     images = pictures(4, 64)
     full, _ = towers(TINY, images)

@@ -13,7 +13,10 @@ def by_hand(x: np.ndarray) -> np.ndarray:
     return x / (1 + np.exp(-1.702 * x))
 
 
-@pytest.mark.parametrize(("dtype", "atol"), [("float32", 1e-6), ("bfloat16", 3e-2)])
+@pytest.mark.parametrize(
+    ("dtype", "atol"),
+    [("float32", 1e-6), pytest.param("bfloat16", 3e-2, marks=pytest.mark.bfloat16)],
+)
 @pytest.mark.parametrize("graph", [False, True], ids=["eager", "graph"])
 def test_value_and_gradient(dtype, atol, graph):
     x = tf.constant(POINTS, dtype)

@@ -3,7 +3,7 @@
 import numpy as np
 import tensorflow as tf
 
-from clipbench_tf.data.vocabulary import END_ID, MASK_ID, START_ID
+from clipbench_tf.data.vocabulary import END_ID, MASK_ID, START_ID, clip
 from clipbench_tf.models.text_transformer import TextTransformer, word_mask
 
 
@@ -20,7 +20,7 @@ def test_words_exclude_start_end_and_padding_but_not_the_piece_with_id_zero():
     ids = tf.constant([row(5, 0, MASK_ID), row()])
     expected = np.zeros((2, 12), bool)
     expected[0, 1:4] = True
-    np.testing.assert_array_equal(word_mask(ids), expected)
+    np.testing.assert_array_equal(word_mask(ids, clip()), expected)
 
 
 def test_pooled_at_the_end_token_also_when_a_mask_token_has_a_higher_id():

@@ -53,6 +53,7 @@ def test_gradients_are_equal_too(block, x):
         np.testing.assert_allclose(one, other, rtol=1e-4, atol=1e-4)
 
 
+@pytest.mark.bfloat16
 def test_in_bfloat16_both_are_as_near_to_float32():
     layers = {}
     for policy in ("float32", "mixed_bfloat16"):

@@ -118,7 +118,7 @@ def on_two_replicas(
         )
         for pair in zip(*flat, strict=True)
     ]
-    run = tf.function(lambda *x: step(tf.nest.pack_sequence_as(parts[0], x)))
+    run = tf.function(lambda *x: step(tf.nest.pack_sequence_as(parts[0], x)), autograph=False)
     return tf.nest.map_structure(
         strategy.experimental_local_results, strategy.run(run, args=values)
     )

@@ -87,8 +87,8 @@ def ours(case: str, workdir: Path, count: int):
     built = trainer(
         f"paper/table4_{case.split(',')[0]}_vit_b32.gin",
         workdir,
-        *SMALL["vision_transformer"],
-        *SMALL["text_transformer"],
+        *SMALL["vision_transformer."],
+        *SMALL["text_transformer."],
         *(binding for part in parts for binding in SIZES[part]),
         "EMBED_DIM = 24",
         "IMAGE_SIZE = 56",

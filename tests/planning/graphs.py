@@ -12,7 +12,7 @@ _SAME_MEMORY = {"Reshape", "Identity", "IdentityN", "ExpandDims", "Squeeze", "St
 _SHAPE_ONLY = {"Shape", "ShapeN", "Size", "Rank", "ZerosLike", "BroadcastGradientArgs"}
 _NO_ACTIVATION = {"ReadVariableOp", "Const", "Placeholder", "Shape"}
 PRODUCTS = {
-    "MatMul", "BatchMatMulV2", "Conv2D", "Conv2DBackpropInput", "Conv2DBackpropFilter"
+    "MatMul", "BatchMatMulV2", "Einsum", "Conv2D", "Conv2DBackpropInput", "Conv2DBackpropFilter"
 }  # fmt: skip
 
 
@@ -63,6 +63,14 @@ class StepGraph:
             across = op.inputs[0].shape[0 if op.get_attr("transpose_a") else 1]
             rows, columns = op.outputs[0].shape
             return 2.0 * math.prod(size or self.unknown for size in (rows, across, columns))
+        if op.type == "Einsum":  # which the registry does not know
+            letters = op.get_attr("equation").decode().split("->")[0].split(",")
+            sizes = {
+                letter: size
+                for term, tensor in zip(letters, op.inputs, strict=True)
+                for letter, size in zip(term, tensor.shape, strict=True)
+            }
+            return 2.0 * math.prod(sizes.values())
         try:
             found = ops.get_stats_for_node_def(self.graph, op.node_def, "flops").value
         except ValueError:  # no product, of a size that is not known

@@ -11,7 +11,14 @@ from clipbench_tf.training.recipe import Recipe
 from tests.planning import small
 
 
-@pytest.fixture(scope="module", params=["float32", "mixed_bfloat16", "mixed_float16"])
+@pytest.fixture(
+    scope="module",
+    params=[
+        "float32",
+        pytest.param("mixed_bfloat16", marks=pytest.mark.bfloat16),
+        "mixed_float16",
+    ],
+)
 def built(request):
     keras.config.set_dtype_policy(request.param)
     method = small.method(NearestNeighbor(size=64), ImageSimSiam())

@@ -12,6 +12,7 @@ from clipbench_tf.objectives.objective import Objective
 from clipbench_tf.planning import blueprint, data_set, devices, make, remedies, report
 from clipbench_tf.planning.plan import plan
 from clipbench_tf.training.recipe import Recipe
+from tests import hub_presets
 from tests.planning import small
 from tests.test_gin_files import PAPER, RUNNABLE
 
@@ -48,7 +49,17 @@ def test_every_row_of_the_paper(name):
     assert plain["parameters"]["total"] > 80e6
 
 
-@pytest.mark.parametrize("name", [n for n in RUNNABLE if n not in PAPER])
+OTHERS = [n for n in RUNNABLE if n not in PAPER and "hub" not in n]
+
+
+def test_a_tower_without_costs_is_named():
+    with pytest.raises(ValueError, match="no costs for the tower HubImage"):
+        make.plan_recipe(
+            ["gin/hub_lit.gin"], hub_presets.bindings(), device=devices.find("cpu"), count=1
+        )
+
+
+@pytest.mark.parametrize("name", OTHERS)
 def test_every_other_recipe_has_the_parameters_it_is_trained_with(name):
     made = make.plan_recipe([f"gin/{name}"], [], device=devices.find("cpu"), count=1)
     assert made.pairs.source == "dataset.json"

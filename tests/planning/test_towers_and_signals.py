@@ -17,7 +17,7 @@ from clipbench_tf.planning import memory, signals
 from tests.planning import small
 from tests.planning.graphs import StepGraph
 
-PRECISIONS = ["float32", "mixed_bfloat16"]
+PRECISIONS = ["float32", pytest.param("mixed_bfloat16", marks=pytest.mark.bfloat16)]
 PLAIN = {
     "image_text": lambda: [],
     "multi_view": lambda: [MultiView()],
@@ -40,8 +40,20 @@ def _precision(request):
     keras.config.set_dtype_policy(request.param)
 
 
+@pytest.mark.parametrize(
+    ("_precision", "name"),
+    [
+        *(("float32", name) for name in PLAIN),
+        pytest.param("mixed_bfloat16", "image_text", marks=pytest.mark.bfloat16),
+        *(
+            pytest.param("mixed_bfloat16", name, marks=[pytest.mark.bfloat16, pytest.mark.slow])
+            for name in PLAIN
+            if name != "image_text"
+        ),
+    ],
+    indirect=["_precision"],
+)
 @pytest.mark.usefixtures("_precision")
-@pytest.mark.parametrize("name", PLAIN)
 def test_products_are_exact_and_what_is_kept_within_one_percent(name):
     made = small.method(*PLAIN[name]())
     found, graph = small.costs(made), graph_of(made)

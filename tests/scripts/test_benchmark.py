@@ -5,6 +5,8 @@ import os
 import subprocess
 import sys
 
+import pytest
+
 from tests.training.runs import ROOT
 
 
@@ -19,6 +21,7 @@ def run(*arguments: str) -> subprocess.CompletedProcess:
     )
 
 
+@pytest.mark.slow
 def test_similarity_prints_a_record_for_each_case():
     flags = ("--batch=2", "--precision=float32", "--gathered=4", "--repetitions=1")
     done = run("similarity", *flags)

@@ -1,8 +1,20 @@
 """What a user reads who mistypes: one line, the input, the remedy, before any long work."""
 
+import subprocess
+import sys
+
 import pytest
 
-from tests.training.runs import ROOT, run
+from tests.scripts import in_process
+from tests.training.runs import ROOT, TINY, command
+
+
+def train(workdir, *bindings: str, gin_file: str = "gin/clip.gin") -> tuple[int, str]:
+    flags = [f"--gin_bindings={binding}" for binding in (*TINY, *bindings)]
+    status, output, errors = in_process.run(
+        "train.py", f"--gin_file={gin_file}", f"--workdir={workdir}", *flags
+    )
+    return status, output + errors
 
 
 @pytest.mark.parametrize(
@@ -29,7 +41,7 @@ from tests.training.runs import ROOT, run
     ids=lambda value: None if isinstance(value, dict) else value,
 )
 def test_a_mistake_is_one_clear_line(arguments, expected, tmp_path):
-    status, output = run(
+    status, output = train(
         tmp_path / "run",
         *arguments.get("bindings", ()),
         gin_file=arguments.get("gin_file", "gin/clip.gin"),
@@ -43,22 +55,26 @@ def test_a_mistake_is_one_clear_line(arguments, expected, tmp_path):
 
 def test_a_workdir_that_cannot_be_written(tmp_path):
     (tmp_path / "file").write_text("")
-    status, output = run(tmp_path / "file" / "run")
+    status, output = train(tmp_path / "file" / "run")
     assert status == 1
     assert "Traceback" not in output
     assert "Choose another --workdir" in output
 
 
-def test_unknown_flags_and_stray_arguments_are_refused():
-    import subprocess
-    import sys
+def process(*arguments: str) -> subprocess.CompletedProcess:
+    return subprocess.run(arguments, cwd=ROOT, capture_output=True, text=True, timeout=300)
 
+
+def test_the_process_ends_as_main_does(tmp_path):
+    done = process(*command(tmp_path / "run", "pipeline.Pipeline.split = 'trian'"))
+    assert done.returncode == 1
+    (line,) = [line for line in done.stderr.splitlines() if line.startswith("Error: ")]
+    assert "no split 'trian'" in line
+    assert "Traceback" not in done.stderr
+
+
+def test_unknown_flags_and_stray_arguments_are_refused():
     for argument in ("--gin_fil=gin/clip.gin", "gin/clip.gin"):
-        done = subprocess.run(
-            [sys.executable, ROOT / "scripts/train.py", argument],
-            capture_output=True,
-            text=True,
-            timeout=120,
-        )
+        done = process(sys.executable, "scripts/train.py", argument)
         assert done.returncode != 0
         assert "Traceback" not in done.stderr

@@ -12,8 +12,9 @@ LIMIT = 500_000  # bytes of a file: enough for logs, too little for a checkpoint
 
 
 @pytest.mark.slow
-def test_a_run_on_a_full_disk_loses_no_more_than_what_finds_no_room(tmp_path):
-    command = runs.command(tmp_path / "run", runs.epochs(10), "recipe.Recipe.warmup_epochs = 0.0")
+def test_a_run_on_a_full_disk_loses_no_more_than_what_finds_no_room(few_drawings, tmp_path):
+    settings = (*few_drawings, runs.epochs(10), "recipe.Recipe.warmup_epochs = 0.0")
+    command = runs.command(tmp_path / "run", *settings)
     done = subprocess.run(
         command,
         cwd=runs.ROOT,

@@ -112,11 +112,11 @@ def test_children_of_workers_end_too():
 
 def test_all_are_started_anew_after_a_failure(tmp_path):
     worker = f"""
-path = {str(tmp_path)!r} + f"/{{index}}"
-open(path, "a").write(os.environ["TF_CONFIG"] + chr(10))
-attempt = len(open(path).readlines())
-if index == 0 and attempt < 3: sys.exit(attempt)
-if attempt < 3: time.sleep(1000)
+path = {str(tmp_path / "0")!r}
+if index == 0: open(path, "a").write(os.environ["TF_CONFIG"] + chr(10))
+attempt = lambda: len(open(path).readlines()) if os.path.exists(path) else 0
+if index == 0 and attempt() < 3: sys.exit(attempt())
+while attempt() < 3: time.sleep(0.05)
 """
     status, lines = run(worker, "--max_restarts=2")
     assert status == 0

@@ -32,7 +32,11 @@ def test_the_seed_decides_the_initial_weights():
 
 @pytest.mark.parametrize(
     ("precision", "compute"),
-    [("float32", "float32"), ("mixed_bfloat16", "bfloat16"), ("mixed_float16", "float16")],
+    [
+        ("float32", "float32"),
+        pytest.param("mixed_bfloat16", "bfloat16", marks=pytest.mark.bfloat16),
+        ("mixed_float16", "float16"),
+    ],
 )
 def test_towers_compute_in_the_precision_and_all_else_in_float32(precision, compute):
     assert precision in PRECISIONS
@@ -48,22 +52,24 @@ def test_towers_compute_in_the_precision_and_all_else_in_float32(precision, comp
 
 def test_an_unknown_precision_is_refused_with_those_there_are():
     before = keras.config.dtype_policy().name
-    with pytest.raises(ValueError, match="'fp8' is none of float32, mixed_bfloat16, mixed_float"):
+    with pytest.raises(ValueError, match="'fp8' is none of auto, float32, mixed_bfloat16"):
         prepare(precision="fp8")
     assert keras.config.dtype_policy().name == before
 
 
 def test_the_strategy_is_the_one_in_scope(two_replicas):
-    assert prepare() is tf.distribute.get_strategy()
-    assert prepare().num_replicas_in_sync == 1
+    assert prepare(precision="float32") is tf.distribute.get_strategy()
+    assert prepare(precision="float32").num_replicas_in_sync == 1
     with two_replicas.scope():
-        assert prepare() is two_replicas
+        assert prepare(precision="float32") is two_replicas
 
 
 def test_strategies_of_one_process():
     assert STRATEGIES == ("auto", "one_device", "mirrored", "multi_worker")
-    assert prepare(strategy="one_device").num_replicas_in_sync == 1
-    mirrored = prepare(strategy="mirrored")  # on the two CPU devices of these tests
+    assert prepare(strategy="one_device", precision="float32").num_replicas_in_sync == 1
+    mirrored = prepare(
+        strategy="mirrored", precision="float32"
+    )  # on the two CPU devices of these tests
     assert isinstance(mirrored, tf.distribute.MirroredStrategy)
     assert mirrored.num_replicas_in_sync == 2
 
@@ -71,17 +77,17 @@ def test_strategies_of_one_process():
 def test_mirrored_needs_several_devices(monkeypatch):
     monkeypatch.setattr(tf.config, "get_logical_device_configuration", lambda device: None)
     with pytest.raises(ClusterError, match=r"found no GPU, and one CPU .* scripts/launch\.py"):
-        prepare(strategy="mirrored")
+        prepare(strategy="mirrored", precision="float32")
 
 
 def test_an_unknown_strategy_is_refused_with_those_there_are():
     with pytest.raises(ValueError, match="'ddp' is none of auto, one_device, mirrored, multi_w"):
-        prepare(strategy="ddp")
+        prepare(strategy="ddp", precision="float32")
 
 
 def test_multi_worker_alone_says_how_to_start_workers():
     with pytest.raises(ClusterError, match=r"launch\.py --workers=N .* SLURM .* TF_CONFIG"):
-        prepare(strategy="multi_worker")
+        prepare(strategy="multi_worker", precision="float32")
 
 
 @pytest.mark.parametrize("strategy", ["one_device", "mirrored"])
@@ -90,7 +96,7 @@ def test_workers_do_not_train_apart(strategy, monkeypatch):
     told = json.dumps({"cluster": cluster, "task": {"type": "worker", "index": 0}})
     monkeypatch.setenv("TF_CONFIG", told)
     with pytest.raises(ClusterError, match=r"tell of 2 workers, .* Choose 'multi_worker'"):
-        prepare(strategy=strategy)
+        prepare(strategy=strategy, precision="float32")
 
 
 class Gpus:
@@ -116,14 +122,14 @@ class Gpus:
 def test_one_process_uses_all_gpus(monkeypatch):
     gpus, made = Gpus(monkeypatch, 2), []
     monkeypatch.setattr(tf.distribute, "MirroredStrategy", made.append)
-    prepare()
+    prepare(precision="float32")
     assert made == [["GPU:0", "GPU:1"]]
     assert gpus.growing == ["GPU 0", "GPU 1"]
 
 
 def test_one_gpu_needs_no_strategy(monkeypatch):
     Gpus(monkeypatch, 1)
-    assert prepare() is tf.distribute.get_strategy()
+    assert prepare(precision="float32") is tf.distribute.get_strategy()
 
 
 def slurm_step(monkeypatch, index: int, **more: str) -> None:
@@ -150,7 +156,7 @@ def test_tasks_on_one_node_share_its_gpus(monkeypatch, more, own):
     )
     assert own_gpus(cluster.read()) == len(own or everything)  # what workers compare before
     gpus.growing.clear()
-    prepare()
+    prepare(precision="float32")
     assert gpus.visible == gpus.growing == (own or everything)
     resolver = made["cluster_resolver"]
     assert resolver.cluster_spec().num_tasks("worker") == 4
@@ -164,4 +170,4 @@ def test_more_tasks_than_gpus_on_a_node(monkeypatch):
     Gpus(monkeypatch, 1)
     slurm_step(monkeypatch, 0)
     with pytest.raises(ClusterError, match="2 workers share a machine with 1 GPUs"):
-        prepare()
+        prepare(precision="float32")

@@ -34,6 +34,26 @@ def test_unknown_until_a_second_execution():
     assert run.throughput.seconds_left(10) is None
     run.execute(0.5)
     assert run.throughput.pairs_per_second == pytest.approx(16.0)
+    assert run.throughput.seconds_left(10) is None
+
+
+def test_the_first_time_left_is_near_the_last_though_the_first_steps_are_slow():
+    run = Run(128)
+    told = []
+    for seconds in (60.0, 19.0, 12.0, *[2.2] * 100):
+        run.execute(seconds)
+        left = run.throughput.seconds_left(100)
+        told += [] if left is None else [left]
+    assert len(told) >= 80
+    assert told[0] == pytest.approx(220.0, rel=0.2)
+    assert told[-1] == pytest.approx(220.0, rel=1e-3)
+
+
+def test_no_time_left_before_twice_as_much_is_measured_as_is_remembered():
+    run = Run(8)
+    for _ in range(1 + 2 + 60):  # the first of them compiles
+        assert run.throughput.seconds_left(10) is None
+        run.execute(0.5)
     assert run.throughput.seconds_left(10) == pytest.approx(5.0)
 
 

@@ -14,16 +14,16 @@ from clipbench_tf.evaluation.zero_shot import Classifier
 _BATCH = 64
 
 
-def classifier(classes: int) -> Job:
+def classifier(classes: int, precision: str) -> Job:
     """All prompts of the first `classes` classes."""
-    encoders = _encoders()
+    encoders = _encoders(precision)
     names, prompts = class_names()[:classes], templates()
     return Job(lambda: Classifier(encoders, names, prompts).parts[-1]["embedding"].numpy())
 
 
-def classification(images: int, classes: int) -> Job:
+def classification(images: int, classes: int, precision: str) -> Job:
     """Decoded pictures, to scores of all classes."""
-    encoders = _encoders()
+    encoders = _encoders(precision)
     random = np.random.default_rng(0)
     size = encoders.image_size
     pixels = random.integers(0, 256, (images, size, size, 3), np.uint8)
@@ -38,8 +38,8 @@ def classification(images: int, classes: int) -> Job:
     return Job(lambda: [scores(batch).numpy() for batch in batches])
 
 
-def _encoders() -> MethodEncoders:
-    parts = from_gin("clip", "bfloat16", _BATCH)
+def _encoders(precision: str) -> MethodEncoders:
+    parts = from_gin("clip", precision, _BATCH)
     method, size = parts.method, parts.pipeline.image_views.size
     tokenizer = Tokenizer()
     images = tf.zeros([1, 1, size, size, 3], tf.uint8)

@@ -8,10 +8,10 @@ from clipbench_tf.benchmarks.peers import clip
 from clipbench_tf.benchmarks.peers.tokenizer import PythonTokenizer
 from clipbench_tf.data.vocabulary import END_ID, PAD_ID
 
-_BATCH, _PRECISION = 64, "bfloat16"
+_BATCH = 64
 
 
-def classifier(classes: int) -> Job:
+def classifier(classes: int, precision: str) -> Job:
     """All prompts of the first `classes` classes, a class at a time."""
     model, tokenizer = clip.model().eval(), PythonTokenizer()
     batches = []
@@ -24,7 +24,7 @@ def classifier(classes: int) -> Job:
     @torch.inference_mode()
     def run() -> None:
         for ids in batches:
-            with clip.precise(_PRECISION):
+            with clip.precise(precision):
                 pooled = model.text_model(input_ids=ids).pooler_output
                 embeddings = model.text_projection(pooled)
             embeddings = torch.nn.functional.normalize(embeddings.float(), dim=-1)
@@ -33,7 +33,7 @@ def classifier(classes: int) -> Job:
     return Job(run)
 
 
-def classification(images: int, classes: int) -> Job:
+def classification(images: int, classes: int, precision: str) -> Job:
     """Normalised pictures, to scores of all classes."""
     model = clip.model().eval()
     batches = clip.pixels(images).split(_BATCH)
@@ -42,7 +42,7 @@ def classification(images: int, classes: int) -> Job:
     @torch.inference_mode()
     def run() -> None:
         for pixels in batches:
-            with clip.precise(_PRECISION):
+            with clip.precise(precision):
                 pooled = model.vision_model(pixel_values=pixels).pooler_output
                 embeddings = model.visual_projection(pooled)
             torch.nn.functional.normalize(embeddings.float(), dim=-1) @ names.T

@@ -1,0 +1,77 @@
+"""KerasHub presets: pre-trained backbones, image converters and tokenizers, by folder or name.
+
+KerasHub takes three seconds to import, which only runs that use it pay.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import keras
+
+
+def backbone(preset: str, part: str) -> keras.Model:
+    """The backbone of `preset` with its weights, in the present precision.
+
+    Args:
+        preset: a folder that `save_to_preset` wrote, or a name that KerasHub downloads from
+            (`vit_base_patch16_224_imagenet`, `kaggle://...`, `hf://...`).
+        part: "vision_encoder" or "text_encoder", where the backbone has two towers.
+
+    Raises:
+        ValueError: if there is no such preset.
+    """
+    import keras_hub
+
+    with _explained(preset, "a backbone"):
+        whole = keras_hub.models.Backbone.from_preset(
+            preset, dtype=keras.config.dtype_policy().name
+        )
+    return getattr(whole, part, whole)
+
+
+def image_scale(preset: str) -> tuple[Any, Any]:
+    """(scale, offset) of the preset's image converter: pixels in 0..255 * scale + offset.
+
+    Raises:
+        ValueError: if the preset has no image converter.
+    """
+    import keras_hub
+
+    with _explained(preset, "an image converter"):
+        converter = keras_hub.layers.ImageConverter.from_preset(preset)
+    scale = 1.0 if converter.scale is None else converter.scale
+    return scale, 0.0 if converter.offset is None else converter.offset
+
+
+def tokenizer(preset: str) -> Any:
+    """The preset's tokenizer, a new one each time.
+
+    SentencePiece's lives in a kernel that TensorFlow drops whenever its random seed is set, so that
+    one from before is of no use after.
+
+    Raises:
+        ValueError: if the preset has none.
+    """
+    import keras_hub
+
+    with _explained(preset, "a tokenizer"):
+        return keras_hub.models.Tokenizer.from_preset(preset)
+
+
+@contextmanager
+def _explained(preset: str, what: str) -> Iterator[None]:
+    """Turns what KerasHub raises for a preset that is not there into one that names the remedy."""
+    try:
+        yield
+    except Exception as error:  # of many types, by where the preset is looked for
+        place = Path(preset)
+        state = "is a folder" if place.is_dir() else "is no folder here"
+        lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+        raise ValueError(
+            f"The KerasHub preset {preset!r}, which {state}, gives no {what.split()[-1]} "
+            f"({lines[0] if lines else type(error).__name__}). Bind `preset` to a folder that "
+            f"holds {what} (written by its save_to_preset), or to a name from "
+            f"keras.io/keras_hub/presets on a machine with a network."
+        ) from error
