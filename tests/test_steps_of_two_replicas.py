@@ -75,8 +75,8 @@ def copies(strategy: tf.distribute.Strategy, method) -> list[dict[str, np.ndarra
     ("precision", "where"),
     [
         ("mixed_float16", "gradient"),
-        ("float32", "loss"),
-        # As in float32: neither scales its loss.
+        # Without a loss scale.
+        pytest.param("float32", "loss", marks=pytest.mark.slow),
         pytest.param("mixed_bfloat16", "loss", marks=[pytest.mark.bfloat16, pytest.mark.slow]),
     ],
 )

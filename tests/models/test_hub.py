@@ -28,7 +28,14 @@ PICTURES = np.random.default_rng(0).integers(0, 256, [2, SIZE, SIZE, 3], np.uint
 BEFORE = {"vit": 1, "clip": 1, "deit": 2, "dinov2": 3, "swin": 0}
 
 
-@pytest.mark.parametrize("name", ["resnet", "siglip", *BEFORE])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "resnet",
+        "siglip",
+        *(pytest.param(n, marks=() if n == "vit" else pytest.mark.slow) for n in BEFORE),
+    ],
+)
 def test_an_image_tower_gives_what_its_backbone_gives(name):
     import keras_hub
 
@@ -57,7 +64,9 @@ def test_an_image_tower_gives_what_its_backbone_gives(name):
     np.testing.assert_allclose(features.embedding, pooled @ tower.proj.kernel.numpy(), atol=1e-5)
 
 
-@pytest.mark.parametrize("name", ["bert", "distil_bert", "siglip", "clip"])
+@pytest.mark.parametrize(
+    "name", ["bert", pytest.param("distil_bert", marks=pytest.mark.slow), "siglip", "clip"]
+)
 def test_a_text_tower_gives_what_its_backbone_gives_for_its_preprocessor(name):
     import keras_hub
 
@@ -159,22 +168,16 @@ def scores(encoders: Encoders) -> np.ndarray:
     return Classifier(encoders, ["red cat", "dog"], ["a {}"]).scores(representation)
 
 
-@pytest.mark.parametrize(
-    ("method", "image", "text"),
-    [
-        ("clip", "resnet", "siglip"),
-        pytest.param("slip", "vit", "bert", marks=pytest.mark.slow),
-        pytest.param("declip", "resnet", "bert", marks=pytest.mark.slow),
-    ],
-)
-def test_other_methods_train(method, image, text, tmp_path):
-    trained(tmp_path, method, image, text)
+def test_a_convolutional_backbone_trains(tmp_path):
+    trained(tmp_path, "clip", "resnet", "siglip")
 
 
 @pytest.mark.parametrize(
     ("method", "image", "text", "scorer"),
     [
         ("filip", "siglip", "siglip", late_interaction),
+        pytest.param("slip", "vit", "bert", cosine, marks=pytest.mark.slow),
+        pytest.param("declip", "resnet", "bert", cosine, marks=pytest.mark.slow),
         pytest.param("defilip", "vit", "bert", cosine, marks=pytest.mark.slow),
         pytest.param("clip", "clip", "clip", cosine, marks=pytest.mark.slow),
     ],
@@ -216,6 +219,7 @@ def test_a_locked_backbone_stays_as_it_is_and_the_rest_learns(tmp_path):
     assert trainer.method.text_encoder.backbone.trainable_variables
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["Albert", "Electra", "Roberta", "XLMRoberta", "DebertaV3"])
 def test_other_backbones_of_text_pool_what_has_read_all_of_it(kind):
     import keras_hub

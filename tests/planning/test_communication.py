@@ -1,6 +1,7 @@
 """What is sent: the conventions by hand, and against what two replicas count."""
 
 import numpy as np
+import pytest
 import tensorflow as tf
 
 from clipbench_tf.objectives.fine_grained import FineGrained
@@ -47,6 +48,7 @@ def test_image_text_by_hand():
     assert found == 2 * (31 * one + 2 * 31 / 32 * 32 * one)
 
 
+@pytest.mark.slow
 def test_two_replicas_count_the_same(two_replicas):
     with two_replicas.scope():
         made = small.method(*objectives())

@@ -17,7 +17,8 @@ from clipbench_tf.planning import memory, signals
 from tests.planning import small
 from tests.planning.graphs import StepGraph
 
-PRECISIONS = ["float32", pytest.param("mixed_bfloat16", marks=pytest.mark.bfloat16)]
+IN_BFLOAT16 = [pytest.mark.bfloat16, pytest.mark.slow]
+PRECISIONS = ["float32", pytest.param("mixed_bfloat16", marks=IN_BFLOAT16)]
 PLAIN = {
     "image_text": lambda: [],
     "multi_view": lambda: [MultiView()],
@@ -46,7 +47,7 @@ def _precision(request):
         *(("float32", name) for name in PLAIN),
         pytest.param("mixed_bfloat16", "image_text", marks=pytest.mark.bfloat16),
         *(
-            pytest.param("mixed_bfloat16", name, marks=[pytest.mark.bfloat16, pytest.mark.slow])
+            pytest.param("mixed_bfloat16", name, marks=IN_BFLOAT16)
             for name in PLAIN
             if name != "image_text"
         ),
