@@ -154,12 +154,13 @@ def test_a_clipped_step_is_the_unclipped_one_of_a_shorter_gradient():
     np.testing.assert_allclose(moved[1], moved[0] * 0.5 / norm, rtol=1e-5)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("precision", "size"),
     [
         pytest.param("mixed_bfloat16", 2, marks=pytest.mark.bfloat16),
         # The same but for what bfloat16 has besides: it is sent as other 16 bits.
-        pytest.param("float32", 4, marks=pytest.mark.slow),
+        ("float32", 4),
     ],
 )
 def test_fine_grained_sends_selected_tokens_in_the_towers_precision(two_replicas, precision, size):

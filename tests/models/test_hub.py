@@ -172,14 +172,15 @@ def test_a_convolutional_backbone_trains(tmp_path):
     trained(tmp_path, "clip", "resnet", "siglip")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("method", "image", "text", "scorer"),
     [
         ("filip", "siglip", "siglip", late_interaction),
-        pytest.param("slip", "vit", "bert", cosine, marks=pytest.mark.slow),
-        pytest.param("declip", "resnet", "bert", cosine, marks=pytest.mark.slow),
-        pytest.param("defilip", "vit", "bert", cosine, marks=pytest.mark.slow),
-        pytest.param("clip", "clip", "clip", cosine, marks=pytest.mark.slow),
+        ("slip", "vit", "bert", cosine),
+        ("declip", "resnet", "bert", cosine),
+        ("defilip", "vit", "bert", cosine),
+        ("clip", "clip", "clip", cosine),
     ],
 )
 def test_methods_train_are_exported_and_score_the_same(method, image, text, scorer, tmp_path):

@@ -93,7 +93,11 @@ def test_bfloat16_features_and_heads_give_nearly_the_same_float32_loss(name):
 @pytest.mark.parametrize(
     # The paper selects tokens within each replica: see test_fine_grained.py for that one.
     "name",
-    [name for name in OBJECTIVES if name != "fine_grained"],
+    [
+        pytest.param(name, marks=pytest.mark.slow) if name == "fine_grained_own_pair" else name
+        for name in OBJECTIVES
+        if name != "fine_grained"
+    ],
 )
 def test_two_replicas_equal_one(name, two_replicas):
     sample = features(6)

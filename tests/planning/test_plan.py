@@ -106,6 +106,7 @@ def test_remedies_keep_the_numbers_first_then_lower_precision_then_take_more_dev
     assert flags[-1][-1] == "--devices=32"
 
 
+@pytest.mark.slow
 def test_a_remedy_followed_is_what_was_promised():
     arguments = {"device": devices.find("v100"), "count": 8, "examples": 10**7}
     half = ["runtime.prepare.precision = 'mixed_float16'"]
