@@ -6,15 +6,12 @@ python -m tests.training.curves <file> <steps> <precision:seed> ...
 import sys
 import tempfile
 
-from clipbench_tf import chatter
+import keras
+import numpy as np
+import tensorflow as tf
 
-with chatter.held_back():
-    import keras
-    import numpy as np
-    import tensorflow as tf
-
-    from clipbench_tf import config
-    from tests.training.runs import epochs
+from clipbench_tf import config
+from tests.training.runs import epochs
 
 
 def curves(precision: str, seed: int, steps: int) -> list[dict[str, float]]:

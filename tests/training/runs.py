@@ -5,7 +5,6 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -52,13 +51,8 @@ def write_data(folder: Path, classes: int = 200) -> tuple[str, ...]:
     )
 
 
-def command(
-    workdir: Path,
-    *bindings: str,
-    gin_file: str = "gin/clip.gin",
-    size: Sequence[str] = TINY,
-) -> list[str]:
-    flags = [f"--gin_bindings={binding}" for binding in (*size, *bindings)]
+def command(workdir: Path, *bindings: str, gin_file: str = "gin/clip.gin") -> list[str]:
+    flags = [f"--gin_bindings={binding}" for binding in (*TINY, *bindings)]
     script = str(ROOT / "scripts/train.py")
     return [sys.executable, script, f"--gin_file={gin_file}", f"--workdir={workdir}", *flags]
 

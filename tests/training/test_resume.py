@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from tests.scripts import in_process
-from tests.training.runs import BATCH, EXAMPLES, TINY, checkpoint, epochs, run, start
+from tests.training.runs import BATCH, EXAMPLES, checkpoint, command, epochs, run, start
 
 STEPS = 40
 
@@ -28,10 +28,8 @@ def settings(few_drawings) -> tuple[str, ...]:
 
 def train(workdir: Path, *settings: str, gin_file: str = "gin/clip.gin") -> tuple[int, str]:
     """The same command as `runs.run`, in this process."""
-    flags = [f"--gin_bindings={binding}" for binding in (*TINY, *settings)]
-    status, output, errors = in_process.run(
-        "train.py", f"--gin_file={gin_file}", f"--workdir={workdir}", *flags
-    )
+    _, _, *flags = command(workdir, *settings, gin_file=gin_file)
+    status, output, errors = in_process.run("train.py", *flags)
     return status, output + errors
 
 
