@@ -6,11 +6,12 @@ import os
 import runpy
 import sys
 import traceback
+from pathlib import Path
 from unittest import mock
 
 from absl import flags, logging
 
-from tests.training.runs import ROOT
+from tests.training.runs import ROOT, command
 
 
 def run(script: str, *arguments: str) -> tuple[int, str, str]:
@@ -41,6 +42,13 @@ def run(script: str, *arguments: str) -> tuple[int, str, str]:
             traceback.print_exc()
             status = 1
     return status, output.getvalue(), errors.getvalue()
+
+
+def train(workdir: Path, *bindings: str, gin_file: str = "gin/clip.gin") -> tuple[int, str]:
+    """As `tests.training.runs.run`; returns the exit status and all that was printed."""
+    _, _, *arguments = command(workdir, *bindings, gin_file=gin_file)
+    status, output, errors = run("train.py", *arguments)
+    return status, output + errors
 
 
 def _status(end: SystemExit, errors: io.StringIO) -> int:

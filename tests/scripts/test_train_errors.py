@@ -5,16 +5,8 @@ import sys
 
 import pytest
 
-from tests.scripts import in_process
-from tests.training.runs import ROOT, TINY, command
-
-
-def train(workdir, *bindings: str, gin_file: str = "gin/clip.gin") -> tuple[int, str]:
-    flags = [f"--gin_bindings={binding}" for binding in (*TINY, *bindings)]
-    status, output, errors = in_process.run(
-        "train.py", f"--gin_file={gin_file}", f"--workdir={workdir}", *flags
-    )
-    return status, output + errors
+from tests.scripts.in_process import train
+from tests.training.runs import ROOT, command
 
 
 @pytest.mark.parametrize(

@@ -10,8 +10,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests.scripts import in_process
-from tests.training.runs import BATCH, EXAMPLES, checkpoint, command, epochs, run, start
+from tests.scripts.in_process import train
+from tests.training.runs import BATCH, EXAMPLES, checkpoint, epochs, run, start
 
 STEPS = 40
 
@@ -24,13 +24,6 @@ def settings(few_drawings) -> tuple[str, ...]:
         "recipe.Recipe.warmup_epochs = 0.5",
         "train.Trainer.checkpoint_every = 7",
     )
-
-
-def train(workdir: Path, *settings: str, gin_file: str = "gin/clip.gin") -> tuple[int, str]:
-    """The same command as `runs.run`, in this process."""
-    _, _, *flags = command(workdir, *settings, gin_file=gin_file)
-    status, output, errors = in_process.run("train.py", *flags)
-    return status, output + errors
 
 
 @pytest.fixture(scope="module")
