@@ -21,8 +21,8 @@ setup(
     package_dir={"clipbench_tf.configs": "gin"},
     package_data={
         "clipbench_tf": [
-            "data/*.gz",
-            "data/*.txt",
+            "data/text/*.gz",
+            "data/text/*.txt",
             "data/emoji/*",
             "data/emoji/*/*",
             "leaderboard/*/*.json",

@@ -2,13 +2,18 @@
 
 import difflib
 import importlib.util  # noqa: F401  gin 0.5 uses it without importing it
+import io
 import os
 import re
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 import gin
+
+from clipbench_tf import moved_names
+
+RUN_CONFIG = "config.gin"  # the operative configuration in a run folder
 
 # Where `include` looks, beside the current folder: the configs of the checkout, or of the wheel.
 CONFIGS = [
@@ -17,20 +22,37 @@ CONFIGS = [
     if folder.is_dir()
 ]
 
-# Files are opened, nothing else: gin's second reader takes the folder of an include for a Python
-# package, logs an error for every folder that is none, and fails where one of that name exists.
-gin.config._FILE_READERS[1:] = []
-
 
 class ConfigError(ValueError):
     """A configuration that cannot run; the message names the input and the remedy."""
+
+
+def _open(path: str) -> TextIO:
+    """A gin file, by the names of today: a run's own config is translated, others are refused."""
+    text = Path(path).read_text(encoding="utf-8")
+    if Path(path).name == RUN_CONFIG:
+        return io.StringIO(moved_names.translated(text))
+    _refuse_moved_names(path, text)
+    return io.StringIO(text)
+
+
+def _refuse_moved_names(where: str, text: str) -> None:
+    moved = [f"{old!r} is now {new!r}" for old, new in moved_names.found(text).items()]
+    if moved:
+        raise ConfigError(f"{where} uses names that have moved: {'; '.join(moved)}.")
+
+
+# This reader alone: gin's second one takes the folder of an include for a Python package, logs an
+# error for every folder that is none, and fails where one of that name exists.
+gin.config._FILE_READERS[:] = [(_open, os.path.isfile)]
 
 
 def parse(files: Sequence[str], bindings: Sequence[str] = ()) -> None:
     """Reads gin `files` in order, then `bindings`; later ones win.
 
     Raises:
-        ConfigError: for a missing file, a syntax error, or a name that no code has.
+        ConfigError: for a missing file, a syntax error, or a name that no code has (any more; the
+            new one is then told).
     """
     gin.clear_config()
     for folder in CONFIGS:
@@ -41,7 +63,10 @@ def parse(files: Sequence[str], bindings: Sequence[str] = ()) -> None:
         if not any((folder / file).is_file() for folder in (Path(), *CONFIGS)):
             raise ConfigError(f"There is no gin file {file!r}; look into the folder gin/.")
     try:
+        _refuse_moved_names("--gin_bindings", "\n".join(bindings))
         gin.parse_config_files_and_bindings(list(files), list(bindings), skip_unknown=False)
+    except ConfigError:
+        raise
     except Exception as error:  # gin raises many types, and imports what a file binds
         raise ConfigError(f"In the gin configuration: {_first_lines(error)}") from error
 
@@ -115,14 +140,12 @@ def claim(workdir: Path) -> None:
         ConfigError: if the folder belongs to another configuration (with the difference), holds
             other files, or cannot be written.
     """
-    path, text = workdir / "config.gin", operative()
+    path, text = workdir / RUN_CONFIG, operative()
     if path.is_file():
-        before = path.read_text(encoding="utf-8")
-        if before != text:
+        before, now = _statements(path.read_text(encoding="utf-8")), _statements(text)
+        if before != now:
             difference = "\n".join(
-                difflib.unified_diff(
-                    before.splitlines(), text.splitlines(), str(path), "this command", lineterm=""
-                )
+                difflib.unified_diff(before, now, str(path), "this command", lineterm="")
             )
             raise ConfigError(
                 f"{workdir} belongs to a run with another configuration. Choose another "
@@ -145,6 +168,12 @@ def claim(workdir: Path) -> None:
             f"Cannot write into the run folder {workdir}: {error.strerror}. "
             f"Choose another --workdir."
         ) from error
+
+
+def _statements(text: str) -> list[str]:
+    """The imports, macros and bindings of an operative config, sorted, by the names of today."""
+    parts = re.split(r"\n(?=\S)", moved_names.translated(text))  # the rest of one is indented
+    return sorted(part.strip() for part in parts if part.strip() and not part.startswith("#"))
 
 
 def _first_lines(error: Exception) -> str:

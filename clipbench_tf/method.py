@@ -10,10 +10,11 @@ from typing import Any
 import keras
 import tensorflow as tf
 
+from clipbench_tf.distribution import replicas
 from clipbench_tf.features import Batch, Features, ImageFeatures, TextFeatures
 from clipbench_tf.objectives.objective import Objective
-from clipbench_tf.training import grad_cache, replicas
-from clipbench_tf.training.loss_scale import LossScale
+from clipbench_tf.optimization import gradient_cache
+from clipbench_tf.optimization.loss_scale import LossScale
 
 
 class Method(keras.Model):
@@ -33,7 +34,7 @@ class Method(keras.Model):
         xla: run the towers through XLA, under any strategy. Not where synchronised batch norms
             exchange between replicas.
         chunks: parts that a replica's batch is encoded in, one after the other, where it does not
-            fit at once; the gradient stays that of the whole batch (see `grad_cache.py`).
+            fit at once; the gradient stays that of the whole batch (see `gradient_cache.py`).
     """
 
     def __init__(
@@ -160,7 +161,7 @@ class Method(keras.Model):
     ) -> tuple[dict[str, tf.Tensor], list[tf.Tensor | None]]:
         """The scalars of a step and the gradient of its loss, of the whole batch in any case."""
         if self.chunks > 1:
-            return grad_cache.gradients(
+            return gradient_cache.gradients(
                 lambda part: (
                     self.encode_images(part["images"], training=True),
                     self.encode_texts(part["ids"], training=True),

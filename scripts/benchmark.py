@@ -12,9 +12,9 @@ from absl import app, flags
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # runs from a bare checkout too
 
-from clipbench_tf import chatter
+from clipbench_tf import tensorflow_log
 from clipbench_tf.benchmarks import catalogue
-from clipbench_tf.benchmarks.contender import ContenderError
+from clipbench_tf.benchmarks.harness.contender import ContenderError
 
 # A flag that is not given leaves the benchmark its own default.
 flags.DEFINE_list("batch", None, "similarity, training_step: pairs, a case for each.")
@@ -51,7 +51,7 @@ def main(argv: list[str]) -> None:
     if "batch" in options:
         options["batch"] = [int(size) for size in options["batch"]]
     try:
-        with chatter.held_back():
+        with tensorflow_log.held_back():
             records = catalogue.cases(argv[1], options)
         for record in records:
             print(json.dumps(record), flush=True)

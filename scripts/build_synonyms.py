@@ -6,7 +6,7 @@ from pathlib import Path
 
 from absl import app, flags
 
-from clipbench_tf.data import bpe, caption_ops, wordnet
+from clipbench_tf.data.text import bpe, caption_ops, wordnet
 
 SHIPPED = Path(caption_ops.__file__).with_name(caption_ops.SYNONYMS_FILE)
 

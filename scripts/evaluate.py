@@ -10,7 +10,7 @@ from absl import app, flags
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # runs from a bare checkout too
 
-from clipbench_tf import chatter
+from clipbench_tf import tensorflow_log
 from clipbench_tf.export import card
 
 _MODEL = flags.DEFINE_string(
@@ -35,8 +35,8 @@ def main(argv: list[str]) -> None:
     output = Path(_OUTPUT.value) if _OUTPUT.value else beside
     try:
         card.read(model)  # TensorFlow takes seconds to import: first see whether there is a model
-        with chatter.held_back():
-            from clipbench_tf.evaluation.evaluate import evaluate
+        with tensorflow_log.held_back():
+            from clipbench_tf.export.evaluate import evaluate
 
         evaluate(
             model,

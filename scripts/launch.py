@@ -13,7 +13,7 @@ from absl import app, flags
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # runs from a bare checkout too
 
-from clipbench_tf.training import launcher
+from clipbench_tf.distribution import launcher
 
 _WORKERS = flags.DEFINE_integer("workers", None, "How many.", lower_bound=1, required=True)
 _MAX_RESTARTS = flags.DEFINE_integer(

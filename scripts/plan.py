@@ -15,8 +15,8 @@ from absl import app, flags, logging
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # runs from a bare checkout too
 os.environ["CUDA_VISIBLE_DEVICES"] = "-1"  # a plan takes no GPU from anybody
 
-from clipbench_tf import chatter
-from clipbench_tf.planning import devices
+from clipbench_tf import tensorflow_log
+from clipbench_tf.planning.costs import devices
 
 _GIN_FILE = flags.DEFINE_multi_string(
     "gin_file", [], "A gin file, for example gin/defilip.gin. May be repeated; later ones win."
@@ -44,11 +44,11 @@ def main(argv: list[str]) -> None:
         device = devices.find(_DEVICE.value)
     except ValueError as error:
         sys.exit(f"Error: {error}")
-    with chatter.held_back():
-        from clipbench_tf.planning import make  # takes seconds, as TensorFlow starts
+    with tensorflow_log.held_back():
+        from clipbench_tf.planning import planner  # takes seconds, as TensorFlow starts
 
     try:
-        made = make.plan_recipe(
+        made = planner.plan_recipe(
             _GIN_FILE.value,
             _GIN_BINDINGS.value,
             device=device,

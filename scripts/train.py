@@ -8,7 +8,7 @@ from absl import app, flags, logging
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # runs from a bare checkout too
 
-from clipbench_tf import chatter, config
+from clipbench_tf import config, tensorflow_log
 
 _GIN_FILE = flags.DEFINE_multi_string(
     "gin_file", [], "A gin file, for example gin/defilip.gin. May be repeated; later ones win."
@@ -34,32 +34,32 @@ def main(argv: list[str]) -> None:
         raise app.UsageError(f"Unknown argument {argv[1]!r}; flags begin with --.")
     names = "+".join(Path(file).stem for file in _GIN_FILE.value)
     workdir = Path(_WORKDIR.value or Path("runs") / names)
-    chosen = [f"runtime.prepare.strategy = {_STRATEGY.value!r}"] if _STRATEGY.value else []
+    chosen = [f"strategy.prepare.strategy = {_STRATEGY.value!r}"] if _STRATEGY.value else []
     try:
-        with chatter.held_back():
+        with tensorflow_log.held_back():
             config.parse(_GIN_FILE.value, [*_GIN_BINDINGS.value, *chosen])
             # TensorFlow takes seconds to import.
+            from clipbench_tf.callbacks.non_finite import NonFiniteError
+            from clipbench_tf.checkpoints.checkpoints import CheckpointError
             from clipbench_tf.data.corrupt import CorruptDataError
-            from clipbench_tf.training import peers
-            from clipbench_tf.training.checkpoints import CheckpointError
-            from clipbench_tf.training.non_finite import NonFiniteError
-            from clipbench_tf.training.outcome import OutcomeError
-            from clipbench_tf.training.start import start
+            from clipbench_tf.distribution import lost_workers
+            from clipbench_tf.training.build_trainer import build_trainer
+            from clipbench_tf.training.results import ResultsError
     except ValueError as error:
         sys.exit(f"Error: {error}")
 
     try:
         try:
-            trainer = start(workdir, timeout=_WORKER_TIMEOUT.value)
+            trainer = build_trainer(workdir, timeout=_WORKER_TIMEOUT.value)
         except ValueError as error:
             sys.exit(f"Error: {error}")
         trainer.run(config.operative())
-    except (CheckpointError, CorruptDataError, NonFiniteError, OutcomeError) as error:
+    except (CheckpointError, CorruptDataError, NonFiniteError, ResultsError) as error:
         sys.exit(f"Error: {error}")
-    except peers.LostWorkerError as error:
+    except lost_workers.LostWorkerError as error:
         print(f"Error: {error}", file=sys.stderr, flush=True)
-        time.sleep(peers.LINGER)
-        sys.exit(peers.STATUS)
+        time.sleep(lost_workers.LINGER)
+        sys.exit(lost_workers.STATUS)
 
 
 if __name__ == "__main__":

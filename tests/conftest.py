@@ -2,9 +2,9 @@
 
 import gc
 
-from clipbench_tf import chatter
+from clipbench_tf import tensorflow_log
 
-with chatter.held_back():
+with tensorflow_log.held_back():
     import keras
     import pytest
     import tensorflow as tf

@@ -11,7 +11,7 @@ HEAD = """
 from __gin__ import dynamic_registration
 from clipbench_tf.objectives import fine_grained
 from clipbench_tf.objectives import image_text
-from clipbench_tf.training import recipe
+from clipbench_tf.optimization import recipe
 """
 
 

@@ -41,9 +41,9 @@ drawing an epoch. A GPU that trains slower than that is never kept waiting.
 import os
 from collections.abc import Iterator
 
-from clipbench_tf.benchmarks.comparison import OURS, PEER, compare
-from clipbench_tf.benchmarks.contender import Side
-from clipbench_tf.benchmarks.measure import Unit
+from clipbench_tf.benchmarks.harness.comparison import OURS, PEER, compare
+from clipbench_tf.benchmarks.harness.contender import Side
+from clipbench_tf.benchmarks.harness.measure import Unit
 
 _OURS = "clipbench_tf.benchmarks.ours.input_pipeline:views"
 _PEER = "clipbench_tf.benchmarks.peers.input_pipeline:views"

@@ -44,9 +44,9 @@ What was tried
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from clipbench_tf.benchmarks.comparison import OURS, PEER, compare
-from clipbench_tf.benchmarks.contender import Side
-from clipbench_tf.benchmarks.measure import Unit
+from clipbench_tf.benchmarks.harness.comparison import OURS, PEER, compare
+from clipbench_tf.benchmarks.harness.contender import Side
+from clipbench_tf.benchmarks.harness.measure import Unit
 
 _OURS = "clipbench_tf.benchmarks.ours.similarity"
 _PEER = "clipbench_tf.benchmarks.peers.similarity"

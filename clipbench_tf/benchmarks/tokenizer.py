@@ -45,9 +45,9 @@ the peer of "ids" took 26. Ids, EDA and masks are bit for bit what they were bef
 
 from collections.abc import Iterator
 
-from clipbench_tf.benchmarks.comparison import OURS, PEER, compare
-from clipbench_tf.benchmarks.contender import Side
-from clipbench_tf.benchmarks.measure import Unit
+from clipbench_tf.benchmarks.harness.comparison import OURS, PEER, compare
+from clipbench_tf.benchmarks.harness.contender import Side
+from clipbench_tf.benchmarks.harness.measure import Unit
 
 _OURS = "clipbench_tf.benchmarks.ours.tokenizer"
 _PEER = "clipbench_tf.benchmarks.peers.tokenizer:ids"

@@ -43,9 +43,9 @@ each picture, 2.9 at 3.4.
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from clipbench_tf.benchmarks.comparison import OURS, PEER, compare
-from clipbench_tf.benchmarks.contender import Side
-from clipbench_tf.benchmarks.measure import Unit
+from clipbench_tf.benchmarks.harness.comparison import OURS, PEER, compare
+from clipbench_tf.benchmarks.harness.contender import Side
+from clipbench_tf.benchmarks.harness.measure import Unit
 
 METHODS = ("clip", "slip", "filip", "declip", "defilip")
 _OURS = "clipbench_tf.benchmarks.ours.training_step:step"

@@ -27,10 +27,10 @@ ours 5.8 minutes, at 40 the peer 33; neither was run in full.
 
 from collections.abc import Iterator, Sequence
 
-from clipbench_tf.benchmarks.captions import templates
-from clipbench_tf.benchmarks.comparison import OURS, PEER, compare
-from clipbench_tf.benchmarks.contender import Side
-from clipbench_tf.benchmarks.measure import Unit
+from clipbench_tf.benchmarks.harness.comparison import OURS, PEER, compare
+from clipbench_tf.benchmarks.harness.contender import Side
+from clipbench_tf.benchmarks.harness.measure import Unit
+from clipbench_tf.benchmarks.samples.captions import templates
 
 CLASSES = 1000
 _OURS = "clipbench_tf.benchmarks.ours.zero_shot"

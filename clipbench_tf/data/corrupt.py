@@ -8,7 +8,7 @@ import numpy as np
 import tensorflow as tf
 from absl import logging
 
-from clipbench_tf.data.decoding import FORMATS
+from clipbench_tf.data.images.decoding import FORMATS
 
 Element = dict[str, tf.Tensor]
 

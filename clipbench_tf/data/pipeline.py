@@ -5,12 +5,13 @@ from collections.abc import Callable, Sequence
 import numpy as np
 import tensorflow as tf
 
-from clipbench_tf.data import masking, sources
+from clipbench_tf.data import sources
 from clipbench_tf.data.corrupt import CorruptTally, skip_corrupt
-from clipbench_tf.data.hub_tokenizer import HubTokenizer
-from clipbench_tf.data.image_views import ImageViews
-from clipbench_tf.data.tokenizer import Tokenizer
-from clipbench_tf.data.trimming import longest
+from clipbench_tf.data.images.image_views import ImageViews
+from clipbench_tf.data.text import masking
+from clipbench_tf.data.text.hub_tokenizer import HubTokenizer
+from clipbench_tf.data.text.tokenizer import Tokenizer
+from clipbench_tf.data.text.trimming import longest
 from clipbench_tf.features import Batch
 
 CaptionOp = Callable[[tf.Tensor, tf.Tensor], tf.Tensor]  # captions [B], seeds [B, 2] -> [B]

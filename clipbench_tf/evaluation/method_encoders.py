@@ -5,9 +5,9 @@ from collections.abc import Iterator
 
 import tensorflow as tf
 
-from clipbench_tf.data.hub_tokenizer import HubTokenizer
-from clipbench_tf.data.tokenizer import Tokenizer
-from clipbench_tf.data.trimming import longest
+from clipbench_tf.data.text.hub_tokenizer import HubTokenizer
+from clipbench_tf.data.text.tokenizer import Tokenizer
+from clipbench_tf.data.text.trimming import longest
 from clipbench_tf.evaluation import pictures
 from clipbench_tf.evaluation.encoders import Representation
 from clipbench_tf.evaluation.scorers import Scorer

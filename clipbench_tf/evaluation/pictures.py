@@ -2,8 +2,8 @@
 
 import tensorflow as tf
 
-from clipbench_tf.data.decoding import FORMATS
-from clipbench_tf.data.image_views import evaluation_view
+from clipbench_tf.data.images.decoding import FORMATS
+from clipbench_tf.data.images.image_views import evaluation_view
 
 
 def decode(encoded: tf.Tensor, size: int, resize: float) -> tuple[tf.Tensor, tf.Tensor]:

@@ -13,7 +13,7 @@ from clipbench_tf.evaluation.encoders import Representation
 from clipbench_tf.features import ImageFeatures, TextFeatures, unit
 from clipbench_tf.method import Method
 from clipbench_tf.objectives.fine_grained import FineGrained
-from clipbench_tf.objectives.token_similarity import token_similarity
+from clipbench_tf.objectives.similarity.token_similarity import token_similarity
 
 
 class Scorer(Protocol):

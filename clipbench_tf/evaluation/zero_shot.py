@@ -7,7 +7,7 @@ import numpy as np
 import tensorflow as tf
 
 from clipbench_tf.data import sources
-from clipbench_tf.data.decoding import FORMATS
+from clipbench_tf.data.images.decoding import FORMATS
 from clipbench_tf.evaluation import accuracy
 from clipbench_tf.evaluation.classifier_cache import ClassifierCache
 from clipbench_tf.evaluation.encoders import Encoders, Representation

@@ -4,19 +4,21 @@ import os
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import keras
 import tensorflow as tf
+from tensorflow.types.experimental import ConcreteFunction
 
-from clipbench_tf.data.hub_tokenizer import HubTokenizer
-from clipbench_tf.data.tokenizer import Tokenizer
+from clipbench_tf.data.text.hub_tokenizer import HubTokenizer
+from clipbench_tf.data.text.tokenizer import Tokenizer
 from clipbench_tf.evaluation.method_encoders import MethodEncoders
-from clipbench_tf.evaluation.record import packages
 from clipbench_tf.evaluation.scorers import Scorer
 from clipbench_tf.evaluation.zero_shot import Classifier
 from clipbench_tf.export import card
 from clipbench_tf.export.signatures import signatures
 from clipbench_tf.method import Method
+from clipbench_tf.record import packages
 
 
 def export(
@@ -65,9 +67,25 @@ def export(
         resize=resize,
         exact=True,
     )
-    classifier = Classifier(encoders, classes, templates)
+    module, functions = _servable(encoders, Classifier(encoders, classes, templates), classes)
+    partial = folder.with_name(f"{folder.name}.partial")
+    shutil.rmtree(partial, ignore_errors=True)
+    options = tf.saved_model.SaveOptions(experimental_custom_gradients=False)  # to be served only
+    tf.saved_model.save(module, str(partial), functions, options)
+    trained_on = {"dataset": dataset, "classes": len(classes), "templates": list(templates)}
+    embedding = functions["encode_text"].structured_outputs["embedding"]
+    facts = {**trained_on, **_facts(encoders), "embed_dim": int(embedding.shape[-1])}
+    card.write(facts, partial)
+    _swap(partial, folder)
+    return folder
+
+
+def _servable(
+    encoders: MethodEncoders, classifier: Classifier, classes: Sequence[str]
+) -> tuple[tf.Module, dict[str, ConcreteFunction]]:
+    """What is saved: a module that owns the weights, and its signatures."""
     module = tf.Module(name="clipbench_tf")
-    module.tokenizer = tokenizer
+    module.tokenizer = encoders.tokenizer
     module.classifier = classifier.parts = [
         {name: tf.Variable(value, trainable=False) for name, value in part.items()}
         for part in classifier.parts
@@ -77,29 +95,23 @@ def export(
     # Only what the signatures read is saved: no optimiser, no heads of training, no queue.
     read = {v.ref(): v for f in functions.values() for v in f.graph.variables}
     module.weights = list(read.values())
-    partial = folder.with_name(f"{folder.name}.partial")
-    shutil.rmtree(partial, ignore_errors=True)
-    options = tf.saved_model.SaveOptions(experimental_custom_gradients=False)  # to be served only
-    tf.saved_model.save(module, str(partial), functions, options)
-    facts = {
-        "method": method.name,
-        "dataset": dataset,
-        "classes": len(classes),
-        "templates": list(templates),
-        "image_size": image_size,
-        "resize": resize,
-        "embed_dim": int(functions["encode_text"].structured_outputs["embedding"].shape[-1]),
-        "context_length": tokenizer.context_length,
-        "scorer": scorer.name,
-        "temperature": float(1 / scorer.scale()),
+    return module, functions
+
+
+def _facts(encoders: MethodEncoders) -> dict[str, Any]:
+    """The part of the model card that the encoders know."""
+    return {
+        "method": encoders.method.name,
+        "image_size": encoders.image_size,
+        "resize": encoders.resize,
+        "context_length": encoders.tokenizer.context_length,
+        "scorer": encoders.scorer.name,
+        "temperature": float(1 / encoders.scorer.scale()),
         "precision": "float32",
         "trained_in": keras.config.dtype_policy().name,
-        "needs": list(tokenizer.needs),
+        "needs": list(encoders.tokenizer.needs),
         "versions": packages(),
     }
-    card.write(facts, partial)
-    _swap(partial, folder)
-    return folder
 
 
 def _check(folder: Path, classes: Sequence[str], templates: Sequence[str]) -> None:

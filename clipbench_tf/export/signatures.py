@@ -24,7 +24,7 @@ from tensorflow.types.experimental import ConcreteFunction
 
 from clipbench_tf.evaluation.method_encoders import MethodEncoders
 from clipbench_tf.evaluation.zero_shot import Classifier
-from clipbench_tf.export.loaded import CLASS, IMAGE
+from clipbench_tf.export.saved_encoders import CLASS, IMAGE
 from clipbench_tf.features import unit
 
 

@@ -3,7 +3,7 @@
 import keras
 import tensorflow as tf
 
-from clipbench_tf.training import replicas
+from clipbench_tf.distribution import replicas
 
 
 class BatchNorm(keras.layers.BatchNormalization):

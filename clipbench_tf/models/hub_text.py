@@ -4,7 +4,7 @@ import keras
 import tensorflow as tf
 
 from clipbench_tf import hub_preset
-from clipbench_tf.data.hub_tokenizer import vocabulary_of
+from clipbench_tf.data.text.hub_tokenizer import vocabulary_of
 from clipbench_tf.features import TextFeatures
 from clipbench_tf.models.text_transformer import word_mask
 from clipbench_tf.models.transformer import normal

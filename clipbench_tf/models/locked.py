@@ -77,7 +77,7 @@ def load(encoder: keras.layers.Layer, folder: str | Path) -> None:
         )
     reader = tf.train.load_checkpoint(path)
     shapes = reader.get_variable_to_shape_map()
-    # What training/checkpoints.py writes: the path of each variable, with "/" as ".S".
+    # What checkpoints/checkpoints.py writes: the path of each variable, with "/" as ".S".
     marker = f".S{encoder.name}.S"
     theirs = {
         name.split(marker, 1)[1].split("/", 1)[0].replace(".S", "/"): name

@@ -3,7 +3,7 @@
 import keras
 import tensorflow as tf
 
-from clipbench_tf.data.vocabulary import MERGES, Vocabulary, clip
+from clipbench_tf.data.text.vocabulary import MERGES, Vocabulary, clip
 from clipbench_tf.features import TextFeatures
 from clipbench_tf.models.transformer import Transformer, layer_norm, normal
 

@@ -5,13 +5,17 @@ import math
 import keras
 import tensorflow as tf
 
+from clipbench_tf.distribution import replicas
 from clipbench_tf.features import Features, ImageFeatures, TextFeatures, unit
-from clipbench_tf.objectives.blockwise_similarity import both_ways, one_way
 from clipbench_tf.objectives.heads import Linear
 from clipbench_tf.objectives.info_nce import cross_entropy
 from clipbench_tf.objectives.objective import Objective, view
-from clipbench_tf.objectives.token_selection import batch_scores, keep_best, own_pair_scores
-from clipbench_tf.training import replicas
+from clipbench_tf.objectives.similarity.blockwise_similarity import both_ways, one_way
+from clipbench_tf.objectives.similarity.token_selection import (
+    batch_scores,
+    keep_best,
+    own_pair_scores,
+)
 
 SELECTION_SCORES = {"batch": batch_scores, "own_pair": own_pair_scores}
 

@@ -4,11 +4,11 @@ from collections.abc import Sequence
 
 import tensorflow as tf
 
+from clipbench_tf.distribution import replicas
 from clipbench_tf.features import Features, unit
 from clipbench_tf.objectives.heads import Perceptron
 from clipbench_tf.objectives.info_nce import targets
 from clipbench_tf.objectives.objective import Objective, view
-from clipbench_tf.training import replicas
 
 
 class ImageSimCLR(Objective):

@@ -2,7 +2,7 @@
 
 import tensorflow as tf
 
-from clipbench_tf.training import replicas
+from clipbench_tf.distribution import replicas
 
 
 def targets(batch: tf.Tensor) -> tf.Tensor:

@@ -4,10 +4,10 @@ from collections.abc import Sequence
 
 import tensorflow as tf
 
+from clipbench_tf.distribution import replicas
 from clipbench_tf.features import Features, unit
 from clipbench_tf.objectives.info_nce import cross_entropy
 from clipbench_tf.objectives.objective import Objective, view
-from clipbench_tf.training import replicas
 
 
 class MultiView(Objective):

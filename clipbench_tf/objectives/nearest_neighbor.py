@@ -5,10 +5,10 @@ from collections.abc import Sequence
 import keras
 import tensorflow as tf
 
+from clipbench_tf.distribution import replicas
 from clipbench_tf.features import Features, unit
 from clipbench_tf.objectives.multi_view import mean_over_pairs
 from clipbench_tf.objectives.objective import Objective, view
-from clipbench_tf.training import replicas
 
 
 class NearestNeighbor(Objective):

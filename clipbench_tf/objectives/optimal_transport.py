@@ -2,10 +2,10 @@
 
 import tensorflow as tf
 
+from clipbench_tf.distribution import replicas
 from clipbench_tf.features import Features, unit
 from clipbench_tf.objectives.info_nce import cross_entropy, targets
 from clipbench_tf.objectives.objective import Objective, view
-from clipbench_tf.training import replicas
 
 # Taken off the similarity of each pair's own image and text. Any number far above
 # `temperature` removes the pair; a finite one leaves a batch of one pair defined.

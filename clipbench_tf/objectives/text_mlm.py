@@ -2,11 +2,11 @@
 
 import tensorflow as tf
 
-from clipbench_tf.data.vocabulary import IGNORED_LABEL, VOCABULARY_SIZE
+from clipbench_tf.data.text.vocabulary import IGNORED_LABEL, VOCABULARY_SIZE
+from clipbench_tf.distribution import replicas
 from clipbench_tf.features import Features
 from clipbench_tf.objectives.heads import Linear
 from clipbench_tf.objectives.objective import Objective, view
-from clipbench_tf.training import replicas
 
 
 class TextMLM(Objective):

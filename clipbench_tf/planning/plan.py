@@ -4,12 +4,12 @@ import dataclasses
 from typing import Any
 
 from clipbench_tf.method import Method
-from clipbench_tf.planning import blueprint, communication, memory, signals
-from clipbench_tf.planning.costs import Costs
-from clipbench_tf.planning.devices import MEMORY_SHARE, Device
-from clipbench_tf.planning.memory import Memory
-from clipbench_tf.planning.step_time import StepTime, step_time
-from clipbench_tf.planning.workload import Workload
+from clipbench_tf.planning.costs import blueprint, communication, memory, signals
+from clipbench_tf.planning.costs.devices import MEMORY_SHARE, Device
+from clipbench_tf.planning.costs.memory import Memory
+from clipbench_tf.planning.costs.operations import Costs
+from clipbench_tf.planning.costs.step_time import StepTime, step_time
+from clipbench_tf.planning.costs.workload import Workload
 
 # Pictures a core decodes and draws two views of in a second, from JPEGs of 500 x 375 pixels
 # (clipbench_tf/benchmarks/records/input_pipeline.jsonl, one core of an AMD EPYC).

@@ -7,10 +7,10 @@ from typing import Any
 from clipbench_tf.method import Method, batch_norms
 from clipbench_tf.models.text_transformer import TextTransformer
 from clipbench_tf.models.vision_transformer import VisionTransformer
-from clipbench_tf.planning.devices import Device
+from clipbench_tf.planning.costs.devices import Device
+from clipbench_tf.planning.costs.step_time import precisions
+from clipbench_tf.planning.costs.workload import Workload
 from clipbench_tf.planning.plan import Plan, plan
-from clipbench_tf.planning.step_time import precisions
-from clipbench_tf.planning.workload import Workload
 
 
 @dataclasses.dataclass(frozen=True)
@@ -51,7 +51,7 @@ def candidates(
                 )
     policy = precisions(device)[0]
     if work.dtype == "float32" and policy != "float32":
-        flags = (*flags, _binding(f"runtime.prepare.precision = '{policy}'"))
+        flags = (*flags, _binding(f"strategy.prepare.precision = '{policy}'"))
         work = dataclasses.replace(work, dtype=policy.removeprefix("mixed_"))
         yield flags, work
     while work.batch % 2 == 0:

@@ -7,25 +7,27 @@ from pathlib import Path
 import keras
 import tensorflow as tf
 
+from clipbench_tf.callbacks.log_scalars import LogScalars
+from clipbench_tf.callbacks.metrics_log import MetricsLog
+from clipbench_tf.callbacks.non_finite import NonFinite
+from clipbench_tf.callbacks.periodic_evaluation import PeriodicEvaluation
+from clipbench_tf.callbacks.progress import Progress
+from clipbench_tf.callbacks.save_checkpoints import SaveCheckpoints
+from clipbench_tf.callbacks.tensorboard.tensorboard_log import TensorBoardLog
+from clipbench_tf.callbacks.throughput import Throughput
+from clipbench_tf.checkpoints.best import BestCheckpoint
+from clipbench_tf.checkpoints.checkpoints import CheckpointError, Checkpoints, latest
 from clipbench_tf.data import sources
 from clipbench_tf.data.pipeline import Pipeline
-from clipbench_tf.data.vocabulary import Vocabulary
+from clipbench_tf.distribution import lost_workers, replicas
 from clipbench_tf.evaluation.method_encoders import MethodEncoders
 from clipbench_tf.evaluation.scorers import Scorer, cosine
 from clipbench_tf.evaluation.zero_shot import ZeroShot
 from clipbench_tf.method import Method
-from clipbench_tf.training import peers, replicas
-from clipbench_tf.training.checkpoints import BestCheckpoint, CheckpointError, Checkpoints, latest
-from clipbench_tf.training.log_scalars import LogScalars
-from clipbench_tf.training.metrics_log import MetricsLog
-from clipbench_tf.training.non_finite import NonFinite
-from clipbench_tf.training.outcome import Outcome
-from clipbench_tf.training.periodic_evaluation import PeriodicEvaluation
-from clipbench_tf.training.progress import Progress
-from clipbench_tf.training.recipe import Recipe
-from clipbench_tf.training.save_checkpoints import SaveCheckpoints
-from clipbench_tf.training.tensorboard_log import TensorBoardLog
-from clipbench_tf.training.throughput import Throughput
+from clipbench_tf.optimization.recipe import Recipe
+from clipbench_tf.training.compatibility import check
+from clipbench_tf.training.results import RunResults
+from clipbench_tf.training.segments import segments
 
 
 class Trainer:
@@ -80,7 +82,7 @@ class Trainer:
         must_save: bool = False,
         skip_non_finite: int = 0,
     ) -> None:
-        _check(strategy, method, pipeline)
+        check(strategy, method, pipeline)
         self.workdir, self.strategy = Path(workdir), strategy
         self.method, self.pipeline, self.recipe = method, pipeline, recipe
         self.dataset = sources.load(evaluation_dataset)
@@ -131,7 +133,7 @@ class Trainer:
             record = {}
             if chief:
                 # Out of the scope, where all workers would have to make a new variable together.
-                outcome = Outcome(self.workdir, self.encoders, self.evaluation, self.pipeline)
+                outcome = RunResults(self.workdir, self.encoders, self.evaluation, self.pipeline)
                 record = outcome.write(tensorboard, checkpoints)
             with self.strategy.scope():
                 replicas.barrier(self.strategy)  # no worker leaves while another needs it
@@ -139,7 +141,7 @@ class Trainer:
             if self.pipeline.corrupt.error is not None:
                 raise self.pipeline.corrupt.error from None
             with self.strategy.scope():
-                raise peers.explained(error, latest(self.workdir / "checkpoints")) from error
+                raise lost_workers.explained(error, latest(self.workdir / "checkpoints")) from error
         return record
 
     def prepare(self) -> Checkpoints:
@@ -249,57 +251,3 @@ class Trainer:
             ),
             *self.watchers(checkpoints, progress.say),
         ]
-
-
-def _check(strategy: tf.distribute.Strategy, method: Method, pipeline: Pipeline) -> None:
-    """What would go wrong later is an error now."""
-    if pipeline.batch_size % strategy.num_replicas_in_sync:
-        raise ValueError(
-            f"The global batch, pipeline.Pipeline.batch_size = {pipeline.batch_size}, does not "
-            f"divide among {strategy.num_replicas_in_sync} replicas; bind a multiple."
-        )
-    if pipeline.trim_captions and any(o.count_padding for o in method.objectives):
-        raise ValueError(
-            "count_padding = True counts positions that pipeline.Pipeline.trim_captions = True "
-            "cuts off, a different number in each batch; bind trim_captions = False."
-        )
-    _check_vocabulary(method, pipeline.tokenizer.vocabulary)
-    with strategy.scope():
-        if replicas.workers() > 1:
-            pipeline.split.counted()
-
-
-def _check_vocabulary(method: Method, ids: Vocabulary) -> None:
-    """A tower or head that knows other `ids` than the tokenizer gives would learn nonsense."""
-    tower = getattr(method.text_encoder, "vocabulary", ids)
-    if tower != ids:
-        raise ValueError(
-            f"The tokenizer makes {ids.size} ids, the text tower reads {tower.size}; bind "
-            f"tokenizer.Tokenizer.merges and text_transformer.TextTransformer.merges alike, or one "
-            f"preset for hub_tokenizer.HubTokenizer and hub_text.HubText."
-        )
-    for objective in method.objectives:
-        if getattr(objective, "vocabulary", ids.size) < ids.size:
-            raise ValueError(
-                f"Objective {objective.name} chooses among {objective.vocabulary} ids, but the "
-                f"tokenizer makes {ids.size}; bind text_mlm.TextMLM.vocabulary = {ids.size}."
-            )
-
-
-def segments(step: int, total: int, interval: int) -> list[tuple[int, int, int]]:
-    """What is left to train, as arguments for `fit`: first epoch, last epoch, steps of each.
-
-    An epoch of Keras is here the interval between two evaluations. A run that was stopped
-    inside one ends it first; the last one may be short.
-    """
-    parts = []
-    while step < total:
-        epoch, inside = divmod(step, interval)
-        whole = (total - step) // interval
-        if inside or not whole:
-            steps, count = min(interval - inside, total - step), 1
-        else:
-            steps, count = interval, whole
-        parts.append((epoch, epoch + count, steps))
-        step += steps * count
-    return parts

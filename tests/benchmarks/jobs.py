@@ -2,7 +2,7 @@
 
 import os
 
-from clipbench_tf.benchmarks.job import Job
+from clipbench_tf.benchmarks.harness.job import Job
 
 
 def sum_of(values: list[float]) -> Job:

@@ -3,9 +3,9 @@
 import pytest
 
 from clipbench_tf.benchmarks import catalogue
-from clipbench_tf.benchmarks.comparison import compare
-from clipbench_tf.benchmarks.contender import Contender, ContenderError, Side
-from clipbench_tf.benchmarks.measure import Unit
+from clipbench_tf.benchmarks.harness.comparison import compare
+from clipbench_tf.benchmarks.harness.contender import Contender, ContenderError, Side
+from clipbench_tf.benchmarks.harness.measure import Unit
 
 JOBS = "tests.benchmarks.jobs"
 SUM = Side(f"{JOBS}:sum_of", {"values": [1.0, 2.0]}, cores=1)

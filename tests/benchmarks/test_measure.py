@@ -2,7 +2,7 @@
 
 import pytest
 
-from clipbench_tf.benchmarks.measure import Unit, interleaved, summary
+from clipbench_tf.benchmarks.harness.measure import Unit, interleaved, summary
 
 
 class Clock:

@@ -6,9 +6,9 @@ import random
 import numpy as np
 from PIL import Image
 
-from clipbench_tf.benchmarks import captions, pictures, tokens
 from clipbench_tf.benchmarks.peers.pil_views import strong_view
-from clipbench_tf.data.vocabulary import END_ID, START_ID
+from clipbench_tf.benchmarks.samples import captions, pictures, tokens
+from clipbench_tf.data.text.vocabulary import END_ID, START_ID
 
 
 def test_captions_have_seventeen_ids_on_average():

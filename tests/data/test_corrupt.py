@@ -8,7 +8,7 @@ import tensorflow as tf
 from PIL import Image
 
 from clipbench_tf.data.corrupt import CorruptDataError, CorruptTally, skip_corrupt
-from clipbench_tf.data.decoding import FORMATS, decode
+from clipbench_tf.data.images.decoding import FORMATS, decode
 
 
 def picture(kind: str) -> bytes:

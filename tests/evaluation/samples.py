@@ -9,7 +9,7 @@ import numpy as np
 import tensorflow as tf
 from PIL import Image
 
-from clipbench_tf.data.tokenizer import Tokenizer
+from clipbench_tf.data.text.tokenizer import Tokenizer
 from clipbench_tf.method import Method
 from clipbench_tf.models.text_transformer import TextTransformer
 from clipbench_tf.models.vision_transformer import VisionTransformer

@@ -8,7 +8,7 @@ import pytest
 import tensorflow as tf
 
 from clipbench_tf.evaluation.classifier_cache import ClassifierCache
-from tests.training.full_disk import files_of_at_most
+from tests.checkpoints.full_disk import files_of_at_most
 
 NAMES, TEMPLATES = ["cat", "dog", "ant"], ["{}", "a {}"]
 PARTS = [

@@ -4,7 +4,7 @@ from PIL import Image
 from clipbench_tf.data import sources
 from clipbench_tf.evaluation import contact_sheet
 from clipbench_tf.evaluation.zero_shot import SplitResult
-from evaluation.samples import COLOURS, NAMES, png, write_dataset
+from tests.evaluation.samples import COLOURS, NAMES, png, write_dataset
 
 
 def draw(tmp_path, predictions, **options):

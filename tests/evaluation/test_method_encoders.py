@@ -4,7 +4,7 @@ import tensorflow as tf
 
 from clipbench_tf.evaluation.method_encoders import MethodEncoders
 from clipbench_tf.evaluation.scorers import cosine, late_interaction
-from evaluation.samples import COLOURS, NAMES, SIZE, png, tiny_method
+from tests.evaluation.samples import COLOURS, NAMES, SIZE, png, tiny_method
 
 
 @pytest.fixture(params=[cosine, late_interaction])

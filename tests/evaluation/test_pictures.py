@@ -5,9 +5,9 @@ import pytest
 import tensorflow as tf
 from PIL import Image, ImageOps
 
-from clipbench_tf.data.image_views import ImageViews, View, evaluation_view
+from clipbench_tf.data.images.image_views import ImageViews, View, evaluation_view
 from clipbench_tf.evaluation import pictures
-from evaluation.samples import COLOURS, png
+from tests.evaluation.samples import COLOURS, png
 
 
 def encoded_as(kind: str, picture: Image.Image, **options) -> bytes:

@@ -5,7 +5,7 @@ import tensorflow as tf
 from clipbench_tf.evaluation.scorers import Cosine, LateInteraction, cosine, late_interaction
 from clipbench_tf.features import ImageFeatures, TextFeatures
 from clipbench_tf.method import Method
-from evaluation.samples import tiny_method
+from tests.evaluation.samples import tiny_method
 
 B, P, C, T, L, D = 3, 4, 5, 2, 6, 7
 

@@ -9,7 +9,7 @@ from clipbench_tf.data import sources
 from clipbench_tf.evaluation.method_encoders import MethodEncoders
 from clipbench_tf.evaluation.scorers import cosine, late_interaction
 from clipbench_tf.evaluation.zero_shot import Classifier, ZeroShot
-from evaluation.samples import COLOURS, NAMES, SIZE, png, tiny_method, write_dataset
+from tests.evaluation.samples import COLOURS, NAMES, SIZE, png, tiny_method, write_dataset
 
 
 class Lengths:

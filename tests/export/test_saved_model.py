@@ -10,14 +10,14 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from evaluation.samples import COLOURS, NAMES, SIZE, png, tiny_method
 
 from clipbench_tf.evaluation.method_encoders import MethodEncoders
 from clipbench_tf.evaluation.scorers import cosine, late_interaction
 from clipbench_tf.evaluation.zero_shot import Classifier
 from clipbench_tf.export import card
-from clipbench_tf.export.loaded import SavedEncoders
+from clipbench_tf.export.saved_encoders import SavedEncoders
 from clipbench_tf.export.saved_model import export
+from tests.evaluation.samples import COLOURS, NAMES, SIZE, png, tiny_method
 
 TEMPLATES = ("{}", "a {} thing")
 STALE = "assets.extra/stale"

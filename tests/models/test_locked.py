@@ -5,13 +5,13 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from clipbench_tf.checkpoints.checkpoints import Checkpoints
 from clipbench_tf.method import Method
 from clipbench_tf.models.locked import Locked
 from clipbench_tf.models.modified_resnet import ModifiedResNet
 from clipbench_tf.models.text_transformer import TextTransformer
 from clipbench_tf.models.vision_transformer import VisionTransformer
 from clipbench_tf.objectives.image_text import ImageText
-from clipbench_tf.training.checkpoints import Checkpoints
 
 SIZE = 32
 

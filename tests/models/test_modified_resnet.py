@@ -8,8 +8,8 @@ import torch
 
 from clipbench_tf.models.modified_resnet import ModifiedResNet
 from clipbench_tf.models.text_transformer import TextTransformer
-from clipbench_tf.training.recipe import decayed
-from models.torch_resnet import TorchResNet, array, copy, pairs, peer, pixels
+from clipbench_tf.optimization.recipe import decayed
+from tests.models.torch_resnet import TorchResNet, array, copy, pairs, peer, pixels
 
 TINY = {"image_size": 64, "depths": (1, 2, 1, 1), "width": 8, "heads": 4, "embed_dim": 12}
 RESNET50 = {

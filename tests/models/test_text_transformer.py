@@ -3,7 +3,7 @@
 import numpy as np
 import tensorflow as tf
 
-from clipbench_tf.data.vocabulary import END_ID, MASK_ID, START_ID, clip
+from clipbench_tf.data.text.vocabulary import END_ID, MASK_ID, START_ID, clip
 from clipbench_tf.models.text_transformer import TextTransformer, word_mask
 
 

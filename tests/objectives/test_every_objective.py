@@ -6,7 +6,7 @@ import pytest
 import tensorflow as tf
 
 from clipbench_tf.objectives.text_mlm import TextMLM
-from objectives.samples import (
+from tests.objectives.samples import (
     OBJECTIVES,
     assert_close,
     features,

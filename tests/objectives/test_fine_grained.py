@@ -8,10 +8,14 @@ import pytest
 import tensorflow as tf
 
 from clipbench_tf.objectives.fine_grained import FineGrained
-from clipbench_tf.objectives.token_selection import batch_scores, keep_best, own_pair_scores
-from clipbench_tf.objectives.token_similarity import token_similarity
-from objectives import reference
-from objectives.samples import (
+from clipbench_tf.objectives.similarity.token_selection import (
+    batch_scores,
+    keep_best,
+    own_pair_scores,
+)
+from clipbench_tf.objectives.similarity.token_similarity import token_similarity
+from tests.objectives import reference
+from tests.objectives.samples import (
     arrays,
     assert_close,
     features,

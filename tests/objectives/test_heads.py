@@ -5,8 +5,8 @@ import pytest
 import tensorflow as tf
 
 from clipbench_tf.objectives.heads import Linear, Perceptron
-from objectives import reference
-from objectives.samples import assert_close, perceptron_weights
+from tests.objectives import reference
+from tests.objectives.samples import assert_close, perceptron_weights
 
 
 def test_linear_starts_as_in_pytorch():

@@ -6,8 +6,8 @@ import tensorflow as tf
 
 from clipbench_tf.features import unit
 from clipbench_tf.objectives.image_simclr import ImageSimCLR, nt_xent
-from objectives import reference
-from objectives.samples import (
+from tests.objectives import reference
+from tests.objectives.samples import (
     arrays,
     assert_close,
     features,

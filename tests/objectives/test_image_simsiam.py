@@ -5,8 +5,8 @@ import pytest
 import tensorflow as tf
 
 from clipbench_tf.objectives.image_simsiam import ImageSimSiam, negative_cosine
-from objectives import reference
-from objectives.samples import (
+from tests.objectives import reference
+from tests.objectives.samples import (
     arrays,
     assert_close,
     features,

@@ -7,8 +7,8 @@ import tensorflow as tf
 from clipbench_tf.features import unit
 from clipbench_tf.objectives.image_text import ImageText
 from clipbench_tf.objectives.info_nce import info_nce, symmetric_info_nce, targets
-from objectives import reference
-from objectives.samples import arrays, assert_close, features, loss_and_gradients
+from tests.objectives import reference
+from tests.objectives.samples import arrays, assert_close, features, loss_and_gradients
 
 
 def test_one_direction_has_the_value_of_equation_1():

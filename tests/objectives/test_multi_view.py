@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from clipbench_tf.objectives.multi_view import MultiView
-from objectives import reference
-from objectives.samples import arrays, assert_close, features, loss_and_gradients
+from tests.objectives import reference
+from tests.objectives.samples import arrays, assert_close, features, loss_and_gradients
 
 
 def by_hand(pairs, images, texts, scale):

@@ -6,8 +6,8 @@ import tensorflow as tf
 
 from clipbench_tf.features import unit
 from clipbench_tf.objectives.nearest_neighbor import NearestNeighbor
-from objectives import reference
-from objectives.samples import arrays, assert_close, features, loss_and_gradients
+from tests.objectives import reference
+from tests.objectives.samples import arrays, assert_close, features, loss_and_gradients
 
 
 def built(sample, **arguments):

@@ -7,8 +7,8 @@ import tensorflow as tf
 from clipbench_tf.features import unit
 from clipbench_tf.objectives.image_text import ImageText
 from clipbench_tf.objectives.optimal_transport import OptimalTransport, transport_plan
-from objectives import reference
-from objectives.samples import (
+from tests.objectives import reference
+from tests.objectives.samples import (
     arrays,
     assert_close,
     features,

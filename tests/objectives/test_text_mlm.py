@@ -4,8 +4,8 @@ import numpy as np
 import tensorflow as tf
 
 from clipbench_tf.objectives.text_mlm import TextMLM
-from objectives import reference
-from objectives.samples import (
+from tests.objectives import reference
+from tests.objectives.samples import (
     WORDS,
     arrays,
     assert_close,

@@ -2,7 +2,7 @@
 
 import tensorflow as tf
 
-from clipbench_tf.data.vocabulary import IGNORED_LABEL
+from clipbench_tf.data.text.vocabulary import IGNORED_LABEL
 from clipbench_tf.features import Batch
 from clipbench_tf.method import Method
 from clipbench_tf.models.modified_resnet import ModifiedResNet
@@ -10,9 +10,9 @@ from clipbench_tf.models.text_transformer import TextTransformer
 from clipbench_tf.models.vision_transformer import VisionTransformer
 from clipbench_tf.objectives.image_text import ImageText
 from clipbench_tf.objectives.objective import Objective
-from clipbench_tf.planning import memory
-from clipbench_tf.planning.costs import Costs
-from clipbench_tf.planning.workload import Workload
+from clipbench_tf.planning.costs import memory
+from clipbench_tf.planning.costs.operations import Costs
+from clipbench_tf.planning.costs.workload import Workload
 
 PAIRS, LENGTH, VIEWS, SIZE = 16, 24, 2, 64
 

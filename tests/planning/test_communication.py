@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from clipbench_tf.distribution import replicas
 from clipbench_tf.objectives.fine_grained import FineGrained
 from clipbench_tf.objectives.image_simclr import ImageSimCLR
 from clipbench_tf.objectives.image_simsiam import ImageSimSiam
@@ -12,8 +13,7 @@ from clipbench_tf.objectives.nearest_neighbor import NearestNeighbor
 from clipbench_tf.objectives.objective import Objective
 from clipbench_tf.objectives.optimal_transport import OptimalTransport
 from clipbench_tf.objectives.text_mlm import TextMLM
-from clipbench_tf.planning import communication
-from clipbench_tf.training import replicas
+from clipbench_tf.planning.costs import communication
 from tests.planning import small
 
 HALF = small.PAIRS // 2
@@ -95,9 +95,9 @@ def test_gradients_and_batch_norms_by_hand():
 
 
 def test_a_stranger_is_left_out():
-    class Stranger(Objective):
+    class NotAWorker(Objective):
         def call(self, features, training=False):
             return tf.reduce_mean(features.images[0].embedding)
 
-    made = small.method(Stranger(weight=1.0, name="stranger"))
+    made = small.method(NotAWorker(weight=1.0, name="stranger"))
     assert set(communication.bytes_by_objective(made, 4, 2, 24)) == {"image_text"}

@@ -5,9 +5,10 @@ import pytest
 
 from clipbench_tf.objectives.image_simsiam import ImageSimSiam
 from clipbench_tf.objectives.nearest_neighbor import NearestNeighbor
-from clipbench_tf.planning import memory, plan
-from clipbench_tf.planning.costs import Costs
-from clipbench_tf.training.recipe import Recipe
+from clipbench_tf.optimization.recipe import Recipe
+from clipbench_tf.planning import plan
+from clipbench_tf.planning.costs import memory
+from clipbench_tf.planning.costs.operations import Costs
 from tests.planning import small
 
 

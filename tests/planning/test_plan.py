@@ -9,10 +9,11 @@ import pytest
 from clipbench_tf import config
 from clipbench_tf.data import sources
 from clipbench_tf.objectives.objective import Objective
-from clipbench_tf.planning import blueprint, data_set, devices, make, remedies, report
+from clipbench_tf.optimization.recipe import Recipe
+from clipbench_tf.planning import data_set, planner, remedies, report
+from clipbench_tf.planning.costs import blueprint, devices
 from clipbench_tf.planning.plan import plan
-from clipbench_tf.training.recipe import Recipe
-from tests import hub_presets
+from tests.models import hub_presets
 from tests.planning import small
 from tests.test_gin_files import PAPER, RUNNABLE
 
@@ -36,7 +37,7 @@ ROWS = [
 
 @pytest.mark.parametrize("name", ROWS)
 def test_every_row_of_the_paper(name):
-    made = make.plan_recipe([f"gin/{name}"], [], device=A100, count=32)
+    made = planner.plan_recipe([f"gin/{name}"], [], device=A100, count=32)
     examples = 14_747_529 if name.endswith("_v1.gin") else 15_388_848
     assert made.pairs.examples == examples
     assert made.plan.steps == Recipe().total_steps(examples / 4096)
@@ -54,25 +55,25 @@ OTHERS = [n for n in RUNNABLE if n not in PAPER and "hub" not in n]
 
 def test_a_tower_without_costs_is_named():
     with pytest.raises(ValueError, match="no costs for the tower HubImage"):
-        make.plan_recipe(
+        planner.plan_recipe(
             ["gin/hub_lit.gin"], hub_presets.bindings(), device=devices.find("cpu"), count=1
         )
 
 
 @pytest.mark.parametrize("name", OTHERS)
 def test_every_other_recipe_has_the_parameters_it_is_trained_with(name):
-    made = make.plan_recipe([f"gin/{name}"], [], device=devices.find("cpu"), count=1)
+    made = planner.plan_recipe([f"gin/{name}"], [], device=devices.find("cpu"), count=1)
     assert made.pairs.source == "dataset.json"
     assert made.plan.fits
 
 
 def test_a_blueprint_has_all_variables_of_the_method():
     config.parse(["gin/defilip.gin"])
-    config.build("runtime.prepare")
-    trainer = make.recipe.build(["gin/defilip.gin"])[0]
+    config.build("strategy.prepare")
+    trainer = planner.from_gin.build(["gin/defilip.gin"])[0]
     blueprint.draw(trainer.method, trainer.pipeline, 16)
     drawn = sorted((v.path, tuple(v.shape), v.dtype) for v in trainer.method.variables)
-    trainer = make.recipe.build(["gin/defilip.gin"])[0]
+    trainer = planner.from_gin.build(["gin/defilip.gin"])[0]
     trainer.method.build(
         {
             "images": keras.ops.zeros([1, 2, 64, 64, 3], "uint8"),
@@ -86,7 +87,7 @@ def test_a_blueprint_has_all_variables_of_the_method():
 
 
 def test_too_large_names_the_first_change_that_fits():
-    made = make.plan_recipe(
+    made = planner.plan_recipe(
         ["gin/paper/table4_clip_vit_b32.gin"], [], device=A100, count=2, examples=10**7
     )
     assert not made.plan.fits
@@ -109,12 +110,12 @@ def test_remedies_keep_the_numbers_first_then_lower_precision_then_take_more_dev
 @pytest.mark.slow
 def test_a_remedy_followed_is_what_was_promised():
     arguments = {"device": devices.find("v100"), "count": 8, "examples": 10**7}
-    half = ["runtime.prepare.precision = 'mixed_float16'"]
+    half = ["strategy.prepare.precision = 'mixed_float16'"]
     file = ["gin/paper/table4_defilip_vit_b32.gin"]
-    made = make.plan_recipe(file, half, **arguments)
+    made = planner.plan_recipe(file, half, **arguments)
     assert made.remedy is not None
     bindings = [f.split('"')[1] for f in made.remedy.flags]
-    followed = make.plan_recipe(file, [*half, *bindings], **arguments)
+    followed = planner.plan_recipe(file, [*half, *bindings], **arguments)
     assert followed.plan.memory == made.remedy.plan.memory
     assert followed.plan.time == made.remedy.plan.time
 
@@ -141,14 +142,14 @@ def test_a_slow_network_is_named():
 
 
 def test_an_objective_that_is_not_known_is_said_to_be_left_out():
-    class Stranger(Objective):
+    class NotAWorker(Objective):
         def call(self, features, training=False):
             return keras.ops.mean(features.images[0].embedding)
 
-    made = small.method(Stranger(weight=1.0, name="stranger"))
+    made = small.method(NotAWorker(weight=1.0, name="stranger"))
     found = plan(made, small.work(made), A100, 10)
-    assert found.left_out == ("stranger (Stranger)",)
-    assert any("stranger (Stranger)" in line for line in report.notes(found, None))
+    assert found.left_out == ("stranger (NotAWorker)",)
+    assert any("stranger (NotAWorker)" in line for line in report.notes(found, None))
 
 
 def test_a_data_set_without_shards_is_counted_by_its_description(tmp_path):

@@ -11,9 +11,9 @@ from clipbench_tf.objectives.image_simsiam import ImageSimSiam
 from clipbench_tf.objectives.multi_view import MultiView
 from clipbench_tf.objectives.nearest_neighbor import NearestNeighbor
 from clipbench_tf.objectives.optimal_transport import OptimalTransport
+from clipbench_tf.objectives.similarity.token_similarity import token_similarity
 from clipbench_tf.objectives.text_mlm import TextMLM
-from clipbench_tf.objectives.token_similarity import token_similarity
-from clipbench_tf.planning import memory, signals
+from clipbench_tf.planning.costs import memory, signals
 from tests.planning import small
 from tests.planning.graphs import StepGraph
 

@@ -66,7 +66,7 @@ def test_what_does_not_fit_has_a_status_of_its_own():
         ([CLIP, "--text_length=99"], "context_length, 16"),
         ([CLIP, "--examples=0"], "--examples is 0"),
         (
-            [CLIP, "--device=v100", "--gin_bindings=runtime.prepare.precision='mixed_bfloat16'"],
+            [CLIP, "--device=v100", "--gin_bindings=strategy.prepare.precision='mixed_bfloat16'"],
             "mixed_float16",
         ),
     ],

@@ -20,7 +20,7 @@ from tests.training.runs import ROOT, command
         ({"bindings": ["pipeline.Pipeline.dataset = 'tests'"]}, "holds no dataset.json"),
         ({"bindings": ["pipeline.Pipeline.split = 'trian'"]}, "no split 'trian'"),
         ({"bindings": ["pipeline.Pipeline.batch_size = 9999"]}, "smaller batch_size"),
-        ({"bindings": ["runtime.prepare.precision = 'fp8'"]}, "mixed_bfloat16"),
+        ({"bindings": ["strategy.prepare.precision = 'fp8'"]}, "mixed_bfloat16"),
         ({"bindings": ["recipe.Recipe.epochs = 0.5"]}, "warm-up"),
         (
             {

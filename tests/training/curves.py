@@ -20,14 +20,14 @@ def curves(precision: str, seed: int, steps: int) -> list[dict[str, float]]:
     config.parse(
         ["defilip.gin"],
         [
-            f"runtime.prepare.precision = '{precision}'",
-            f"runtime.prepare.seed = {seed}",
+            f"strategy.prepare.precision = '{precision}'",
+            f"strategy.prepare.seed = {seed}",
             f"pipeline.Pipeline.seed = {seed}",
             epochs(steps, batch=128, examples=5638),
             "recipe.Recipe.warmup_epochs = 1",
         ],
     )
-    strategy = config.build("runtime.prepare")
+    strategy = config.build("strategy.prepare")
     with tempfile.TemporaryDirectory() as folder:
         trainer = config.build("train.Trainer", workdir=folder, strategy=strategy)
         trainer.prepare()

@@ -25,7 +25,7 @@ TINY = (
     "train.Trainer.evaluation_splits = ['validation']",
     "train.Trainer.evaluations = 2",
     "train.Trainer.log_every = 1",
-    "runtime.prepare.precision = 'float32'",
+    "strategy.prepare.precision = 'float32'",
 )
 
 

@@ -6,7 +6,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from clipbench_tf.training.train import segments
+from clipbench_tf.training.segments import segments
 
 
 def epoch_ends(start: int, parts: list[tuple[int, int, int]]) -> list[int]:

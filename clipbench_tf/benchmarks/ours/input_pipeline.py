@@ -4,9 +4,9 @@ import itertools
 
 import tensorflow as tf
 
-from clipbench_tf.benchmarks.job import Job
-from clipbench_tf.benchmarks.pictures import jpegs
-from clipbench_tf.data.image_views import ImageViews, View
+from clipbench_tf.benchmarks.harness.job import Job
+from clipbench_tf.benchmarks.samples.pictures import jpegs
+from clipbench_tf.data.images.image_views import ImageViews, View
 
 _BATCH, _SIZE, _DIFFERENT = 32, 224, 64
 

@@ -5,7 +5,7 @@ from typing import NamedTuple
 from clipbench_tf import config
 from clipbench_tf.data.pipeline import Pipeline
 from clipbench_tf.method import Method
-from clipbench_tf.training.recipe import Recipe
+from clipbench_tf.optimization.recipe import Recipe
 
 PRECISIONS = {"float32": "float32", "bfloat16": "mixed_bfloat16"}
 
@@ -33,13 +33,13 @@ def from_gin(
     config.parse(
         [f"methods/{method}.gin", "models/vit_b32.gin", "recipes/paper.gin"],
         [
-            f"runtime.prepare.precision = {PRECISIONS[precision]!r}",
+            f"strategy.prepare.precision = {PRECISIONS[precision]!r}",
             f"vision_transformer.VisionTransformer.recompute = {recompute}",
             f"text_transformer.TextTransformer.recompute = {recompute}",
             f"method.Method.chunks = {chunks}",
         ],
     )
-    config.build("runtime.prepare")
+    config.build("strategy.prepare")
     return Parts(
         config.build("method.Method"),
         config.build("pipeline.Pipeline", dataset="emoji", batch_size=batch),

@@ -5,10 +5,10 @@ from collections.abc import Callable
 
 import tensorflow as tf
 
-from clipbench_tf.benchmarks import tokens
-from clipbench_tf.benchmarks.job import Job
-from clipbench_tf.objectives.blockwise_similarity import both_ways, one_way
-from clipbench_tf.objectives.token_selection import batch_scores, keep_best
+from clipbench_tf.benchmarks.harness.job import Job
+from clipbench_tf.benchmarks.samples import tokens
+from clipbench_tf.objectives.similarity.blockwise_similarity import both_ways, one_way
+from clipbench_tf.objectives.similarity.token_selection import batch_scores, keep_best
 
 _SHARE = 0.25
 # Unit tokens of pictures and texts -> sim^I [B, B'], and sim^T [B', B] where there is one.

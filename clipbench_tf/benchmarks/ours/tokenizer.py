@@ -6,10 +6,10 @@ from collections.abc import Callable
 import numpy as np
 import tensorflow as tf
 
-from clipbench_tf.benchmarks.captions import sentences
-from clipbench_tf.benchmarks.job import Job
-from clipbench_tf.data import caption_ops, masking
-from clipbench_tf.data.tokenizer import Tokenizer
+from clipbench_tf.benchmarks.harness.job import Job
+from clipbench_tf.benchmarks.samples.captions import sentences
+from clipbench_tf.data.text import caption_ops, masking
+from clipbench_tf.data.text.tokenizer import Tokenizer
 
 _BATCH = 256
 

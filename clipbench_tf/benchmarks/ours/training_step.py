@@ -3,11 +3,11 @@
 import numpy as np
 import tensorflow as tf
 
-from clipbench_tf.benchmarks import captions
-from clipbench_tf.benchmarks.job import Job
+from clipbench_tf.benchmarks.harness.job import Job
 from clipbench_tf.benchmarks.ours.methods import Parts, from_gin
-from clipbench_tf.data import masking
-from clipbench_tf.data.trimming import longest
+from clipbench_tf.benchmarks.samples import captions
+from clipbench_tf.data.text import masking
+from clipbench_tf.data.text.trimming import longest
 from clipbench_tf.features import Batch
 
 _STEPS_PER_EPOCH = 1000  # only the learning rate depends on it

@@ -7,9 +7,9 @@ import random
 import torch
 from PIL import Image
 
-from clipbench_tf.benchmarks.job import Job
+from clipbench_tf.benchmarks.harness.job import Job
 from clipbench_tf.benchmarks.peers.pil_views import strong_view
-from clipbench_tf.benchmarks.pictures import jpegs
+from clipbench_tf.benchmarks.samples.pictures import jpegs
 
 _BATCH, _DIFFERENT = 32, 64
 

@@ -4,8 +4,8 @@ import os
 
 import torch
 
-from clipbench_tf.benchmarks import tokens
-from clipbench_tf.benchmarks.job import Job
+from clipbench_tf.benchmarks.harness.job import Job
+from clipbench_tf.benchmarks.samples import tokens
 
 
 def naive(batch: int, precision: str) -> Job:

@@ -10,8 +10,8 @@ from importlib import resources
 import numpy as np
 import regex
 
-from clipbench_tf.benchmarks.captions import CONTEXT, sentences
-from clipbench_tf.benchmarks.job import Job
+from clipbench_tf.benchmarks.harness.job import Job
+from clipbench_tf.benchmarks.samples.captions import CONTEXT, sentences
 
 _MERGES = 48_894
 _SPECIALS = ("<|startoftext|>", "<|endoftext|>")
@@ -54,7 +54,7 @@ class PythonTokenizer:
     def __init__(self, clean: Callable[[str], str] | None = None) -> None:
         """Args: clean: what every text goes through first."""
         self._clean = clean
-        file = resources.files("clipbench_tf.data") / "bpe_simple_vocab_16e6.txt.gz"
+        file = resources.files("clipbench_tf.data.text") / "bpe_simple_vocab_16e6.txt.gz"
         lines = gzip.decompress(file.read_bytes()).decode("utf-8").split("\n")
         merges = [tuple(line.split()) for line in lines[1 : _MERGES + 1]]
         self._letters = _letters()

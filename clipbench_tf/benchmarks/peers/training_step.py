@@ -4,10 +4,10 @@ import math
 
 import torch
 
-from clipbench_tf.benchmarks import captions
-from clipbench_tf.benchmarks.job import Job
+from clipbench_tf.benchmarks.harness.job import Job
 from clipbench_tf.benchmarks.peers import clip
-from clipbench_tf.data.vocabulary import END_ID, PAD_ID
+from clipbench_tf.benchmarks.samples import captions
+from clipbench_tf.data.text.vocabulary import END_ID, PAD_ID
 
 _HIGHEST_SCALE = math.log(100)
 

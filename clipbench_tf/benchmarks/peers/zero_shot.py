@@ -2,11 +2,11 @@
 
 import torch
 
-from clipbench_tf.benchmarks.captions import class_names, templates
-from clipbench_tf.benchmarks.job import Job
+from clipbench_tf.benchmarks.harness.job import Job
 from clipbench_tf.benchmarks.peers import clip
 from clipbench_tf.benchmarks.peers.tokenizer import PythonTokenizer
-from clipbench_tf.data.vocabulary import END_ID, PAD_ID
+from clipbench_tf.benchmarks.samples.captions import class_names, templates
+from clipbench_tf.data.text.vocabulary import END_ID, PAD_ID
 
 _BATCH = 64
 

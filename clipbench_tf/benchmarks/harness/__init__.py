@@ -1,0 +1,1 @@
+"""How two sides are measured in turns."""

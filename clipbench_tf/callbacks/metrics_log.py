@@ -1,0 +1,72 @@
+"""metrics.jsonl: one JSON object for each logged step."""
+
+import json
+import math
+import time
+from collections.abc import Mapping
+from pathlib import Path
+
+from clipbench_tf.checkpoints.disk import Attempts
+
+
+class MetricsLog:
+    """Appends `{"step": ..., "wall_time": ..., name: value, ...}` lines to a file.
+
+    Numbers that are not finite become null, since JSON has none such; `wall_time` is in seconds
+    since 1970. What is written for one step at several times ends up in one object. A step that
+    cannot be written, as the disk is full for example, is missing, and the run goes on.
+
+    Args:
+        path: the file; created if need be.
+        resumed_at: the step that the run goes on from. Entries after it will be written anew
+            and are dropped, and so is a line that a kill left half-written.
+    """
+
+    def __init__(self, path: Path, *, resumed_at: int = 0) -> None:
+        self._path = path
+        self._entry: dict[str, float | None] = {}
+        self._begin = self._end = 0  # of the last entry, in bytes
+        self._attempts = Attempts()
+        path.touch()
+        with path.open("r+b") as file:
+            for line in file:
+                entry = _entry(line)
+                if entry is None or entry["step"] > resumed_at:
+                    break
+                self._entry = entry
+                self._begin, self._end = self._end, self._end + len(line)
+            file.truncate(self._end)
+
+    def write(self, step: int, values: Mapping[str, float]) -> None:
+        """Writes `values` as the object of `step`, or adds them to it if it is the last one."""
+        if self._entry.get("step") != step:
+            self._entry = {"step": step, "wall_time": round(time.time(), 3)}
+            self._begin = self._end
+        self._entry |= {name: _number(value) for name, value in values.items()}
+        line = json.dumps(self._entry, allow_nan=False).encode() + b"\n"
+
+        def put() -> None:
+            with self._path.open("r+b") as file:
+                file.truncate(self._begin)
+                file.seek(self._begin)
+                file.write(line)
+
+        loss = f"From step {step} on, steps are missing in {self._path}"
+        written = self._attempts.succeeds(put, loss)
+        # The next one takes the place of what got there of one that was not.
+        self._end = self._begin + (len(line) if written else 0)
+
+
+def _number(value: float) -> float | None:
+    """`value` to 8 significant digits, about as many as a float32 has; null if not finite."""
+    return float(f"{value:.8g}") if math.isfinite(value) else None
+
+
+def _entry(line: bytes) -> dict | None:
+    """The object in `line`, or None if it is not whole."""
+    try:
+        entry = json.loads(line)
+    except ValueError:  # also for bytes that are no UTF-8
+        return None
+    whole = line.endswith(b"\n") and isinstance(entry, dict) and "step" in entry
+    return entry if whole else None

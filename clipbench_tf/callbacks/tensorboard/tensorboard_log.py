@@ -1,0 +1,93 @@
+"""The TensorBoard of a run: curves, training views with captions, the configuration."""
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+import tensorflow as tf
+
+from clipbench_tf.callbacks.tensorboard.event_files import drop_events_after
+from clipbench_tf.callbacks.tensorboard.view_grid import view_grid
+from clipbench_tf.checkpoints.disk import Attempts
+from clipbench_tf.features import Batch
+
+
+class TensorBoardLog:
+    """Writes to a TensorBoard folder. What cannot be written is missing, and the run goes on.
+
+    Args:
+        folder: for the event files; created if need be.
+        resumed_at: the step that the run goes on from; what was written for later ones goes.
+    """
+
+    def __init__(self, folder: Path, *, resumed_at: int = 0) -> None:
+        self._folder = folder
+        self._writer: tf.summary.SummaryWriter | None = None
+        self._attempts = Attempts()
+        self._attempt(lambda: drop_events_after(resumed_at, folder))
+
+    def write(self, step: int, values: Mapping[str, float]) -> None:
+        """Adds a point to the curve of each name in `values`."""
+
+        def events() -> None:
+            for name, value in values.items():
+                # Names with a slash make a group of that name; the others share one.
+                grouped = "/" in name or name == "loss"
+                tf.summary.scalar(name if grouped else f"training/{name}", value, step)
+
+        self._add(events)
+
+    def write_text(self, step: int, name: str, text: str) -> None:
+        """Shows `text` as it stands, a configuration for example."""
+        block = "\n".join("    " + line for line in text.splitlines())
+        self._add(lambda: tf.summary.text(name, block, step))
+
+    def write_views(
+        self,
+        step: int,
+        batch: Batch,
+        decode: Callable[[Sequence[Sequence[int]]], list[str]],
+        count: int = 16,
+    ) -> None:
+        """Shows the first `count` training pairs of `batch` as the model sees them.
+
+        Args:
+            step: the step they belong to.
+            batch: one batch of the pipeline; `images` and `ids` are read.
+            decode: rows of ids -> captions, the tokenizer's.
+            count: how many pairs.
+        """
+        images = np.asarray(batch["images"])[:count]
+        ids = np.asarray(batch["ids"])[:count]
+        captions = [decode(list(pair)) for pair in ids]
+        lines = (f"{n + 1}. {' / '.join(pair)}" for n, pair in enumerate(captions))
+
+        def events() -> None:
+            tf.summary.image("training/views", view_grid(images, captions)[np.newaxis], step)
+            tf.summary.text("training/captions", "\n".join(lines), step)
+
+        self._add(events)
+
+    def close(self) -> None:
+        """Closes the event file."""
+        if self._writer is not None:
+            self._attempt(self._writer.close)
+
+    def _add(self, events: Callable[[], object]) -> None:
+        """Writes what `events` makes to disk, if that has room."""
+
+        def write() -> None:
+            if self._writer is None:
+                self._writer = tf.summary.create_file_writer(str(self._folder))
+            with self._writer.as_default():
+                events()
+            self._writer.flush()
+
+        if not self._attempt(write):
+            self._writer = None  # readers stop at half an event: others go to another file
+            for file in self._folder.glob("events.out.tfevents.*"):
+                if not file.stat().st_size:
+                    file.unlink()
+
+    def _attempt(self, write: Callable[[], object]) -> bool:
+        return self._attempts.succeeds(write, f"Events are missing in {self._folder}")

@@ -1,0 +1,1 @@
+"""Pictures: from encoded bytes to views."""

@@ -1,0 +1,94 @@
+"""From encoded bytes to pixels: the one place where training, evaluation and exports read pictures.
+
+| format | what is read |
+| --- | --- |
+| JPEG | baseline and progressive, grey, CMYK; turned as its EXIF block says (1) |
+| PNG | all colour types; the high byte of 16 bits; of an animation the picture that others show |
+| WebP | lossy and lossless; of an animation the first frame |
+| JPEG XL | still pictures, colour and grey, as 8 bits |
+| GIF | the first frame; what is transparent is black |
+| BMP | 24 bits a pixel, or 32, without their alpha; not compressed |
+
+(1) Where that block stands first, as cameras write it, or right behind a JFIF block of 18 bytes, as
+editors do; one further back is passed over.
+
+Transparent parts of PNG, WebP and JPEG XL are laid on white. Passed over are colour profiles, EXIF
+blocks in other formats than JPEG, and the single colour that an RGB or grey PNG may call
+transparent. Nothing else is read, neither TIFF, HEIC, AVIF nor SVG.
+
+Deviates: torchvision's loader drops alpha, so that whatever lies under it shows, often black, and
+passes over EXIF blocks, which leaves portraits on their side.
+"""
+
+import tensorflow as tf
+
+from clipbench_tf.data.images.orientation import orientation, upright
+
+FORMATS = "JPEG, PNG, WebP, JPEG XL, GIF or BMP"
+
+# What the op that decodes does otherwise than the table says. \C is any byte.
+_BEHIND_JFIF = r"\C{24}Exif\x00\x00\C*"
+_EXIF = r"\C{6}Exif\x00\x00\C*|" + _BEHIND_JFIF
+_ALPHA = (
+    r"\CPNG\C{21}[\x04\x06]\C*",  # for each pixel
+    r"\CPNG\C{21}\x03\C*tRNS\C*",  # for each colour of a palette
+    r"RIFF\C*",  # WebP
+    r"\C\n\C*|\C{4}JXL \C*",  # JPEG XL, which may also be grey
+)
+_FLAGGED_WEBP = r"RIFF\C{4}WEBPVP8X\C{5}\C*"
+_SMALL_BMP = r"BM\C{26}[\x00-\x17]\C*"  # numbers of a palette, which would pass for grey
+
+
+def decode(encoded: tf.Tensor) -> tf.Tensor:
+    """Decodes a picture of one of `FORMATS` to uint8 [H, W, 3]; see the head of this file.
+
+    Errors: the op raises InvalidArgumentError where the bytes are empty, truncated or no picture.
+    """
+    # Few branches, for tf.data optimises the functions of each for every iterator.
+    picture = tf.cond(
+        _is(encoded, _EXIF, *_ALPHA, _SMALL_BMP),
+        lambda: tf.cond(
+            _is(encoded, _EXIF), lambda: _photograph(encoded), lambda: _on_white(encoded)
+        ),
+        lambda: tf.io.decode_image(encoded, channels=3, expand_animations=False),
+    )
+    picture.set_shape([None, None, 3])
+    return picture
+
+
+def _is(encoded: tf.Tensor, *patterns: str) -> tf.Tensor:
+    return tf.strings.regex_full_match(encoded, "|".join(patterns))
+
+
+def _photograph(encoded: tf.Tensor) -> tf.Tensor:
+    """A JPEG with an EXIF block."""
+    picture = tf.io.decode_image(encoded, channels=3, expand_animations=False)
+    block = tf.where(_is(encoded, _BEHIND_JFIF), 30, 12)
+    return upright(picture, orientation(tf.strings.substr(encoded, block, 1 << 16)))
+
+
+def _on_white(encoded: tf.Tensor) -> tf.Tensor:
+    """What may be grey or RGB, with alpha or without: 1 to 4 channels."""
+    known = tf.where(_is(encoded, _SMALL_BMP), b"", _sound(encoded))
+    picture = tf.io.decode_image(known, expand_animations=False)
+    picture.set_shape([None, None, None])
+    height, width, channels = tf.unstack(tf.shape(picture))
+    opaque = tf.cast(tf.where(channels % 2 == 0, 0, 255), tf.uint8)
+    alpha = tf.cast(tf.bitwise.bitwise_or(picture[..., -1:], opaque), tf.float32) / 255.0
+    colour = tf.cast(picture[..., : channels - 1 + channels % 2], tf.float32)
+    mixed = tf.cast(255.0 + (colour - 255.0) * alpha + 0.5, tf.uint8)
+    return tf.broadcast_to(mixed, [height, width, 3])
+
+
+def _sound(encoded: tf.Tensor) -> tf.Tensor:
+    """`encoded`, but a WebP whose flags tell of an animation says that it has alpha too.
+
+    Otherwise TensorFlow 2.21 writes frames of four channels into the memory of a picture of three,
+    which ends the process.
+    """
+    length = tf.strings.length(encoded)
+    at = tf.minimum([0, 20, 21], length)
+    before, flags, after = tf.unstack(tf.strings.substr([encoded] * 3, at, [20, 1, length]))
+    bits = tf.io.decode_raw(flags, tf.uint8, fixed_length=1)[0]
+    animated = _is(encoded, _FLAGGED_WEBP) & (tf.bitwise.bitwise_and(bits, 2) > 0)
+    return tf.where(animated, tf.strings.join([before, b"\x12", after]), encoded)

@@ -1,0 +1,1 @@
+"""Processes and devices: how workers find each other, train in step, and fail together."""

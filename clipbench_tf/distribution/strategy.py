@@ -1,0 +1,126 @@
+"""What must be set before the first layer exists: strategy, seeds, precision."""
+
+import contextlib
+
+import keras
+import tensorflow as tf
+
+from clipbench_tf import hardware
+from clipbench_tf.distribution import cluster
+from clipbench_tf.distribution.cluster import Cluster, ClusterError
+
+PRECISIONS = ("auto", "float32", "mixed_bfloat16", "mixed_float16")
+STRATEGIES = ("auto", "one_device", "mirrored", "multi_worker")
+
+
+def prepare(
+    *, strategy: str = "auto", precision: str = "auto", seed: int = 0
+) -> tf.distribute.Strategy:
+    """Finds the devices, sets the random seed (weights) and the Keras precision policy.
+
+    Call it before any other operation of TensorFlow runs: workers connect as the strategy is made.
+
+    Args:
+        strategy: one of `STRATEGIES`. `auto` is multi_worker where TF_CONFIG or SLURM tell of
+            several workers, mirrored where this process sees several GPUs, else one_device, which
+            leaves the strategy in scope.
+        precision: one of `PRECISIONS`; objectives compute in float32 under all of them. `auto` is
+            what the devices are fastest in (`hardware.fastest`).
+        seed: of the initial weights.
+
+    Raises:
+        ValueError: for an unknown strategy or precision.
+        ClusterError: for a strategy that the environment does not allow.
+    """
+    if strategy not in STRATEGIES:
+        raise ValueError(f"strategy {strategy!r} is none of {', '.join(STRATEGIES)}.")
+    if precision not in PRECISIONS:
+        raise ValueError(f"precision {precision!r} is none of {', '.join(PRECISIONS)}.")
+    made = _strategy(strategy)
+    keras.utils.set_random_seed(seed)
+    keras.config.set_dtype_policy(hardware.fastest().policy if precision == "auto" else precision)
+    return made
+
+
+def _strategy(name: str) -> tf.distribute.Strategy:
+    workers = cluster.read()
+    if workers is not None and name not in ("auto", "multi_worker"):
+        raise ClusterError(
+            f"The strategy {name!r} is for one process, but TF_CONFIG or SLURM tell of "
+            f"{len(workers.addresses)} workers, which would all write into one run folder. Choose "
+            f"'multi_worker' or 'auto', or start one task."
+        )
+    if name == "auto" and tf.distribute.has_strategy():
+        return tf.distribute.get_strategy()
+    gpus = own_gpus(workers)
+    if name == "multi_worker" or workers is not None:
+        return _multi_worker(workers, gpus)
+    if name == "mirrored" or (name == "auto" and gpus > 1):
+        return _mirrored(gpus)
+    return tf.distribute.get_strategy()
+
+
+def _multi_worker(workers: Cluster | None, gpus: int) -> tf.distribute.Strategy:
+    """`gpus` replicas in each worker, or one on its CPU."""
+    if workers is None:
+        raise ClusterError(
+            "The strategy 'multi_worker' needs several workers, and nothing tells of any. Start "
+            "them with scripts/launch.py --workers=N on one machine, with srun in a SLURM job of "
+            "several tasks, or set TF_CONFIG for each."
+        )
+    kinds = tf.distribute.experimental.CommunicationImplementation
+    return tf.distribute.MultiWorkerMirroredStrategy(
+        cluster_resolver=tf.distribute.cluster_resolver.SimpleClusterResolver(
+            tf.train.ClusterSpec({"worker": list(workers.addresses)}),
+            task_type="worker",
+            task_id=workers.index,
+            num_accelerators={"GPU": gpus},
+            rpc_layer="grpc",
+        ),
+        communication_options=tf.distribute.experimental.CommunicationOptions(
+            implementation=kinds.NCCL if gpus else kinds.RING
+        ),
+    )
+
+
+def _mirrored(gpus: int) -> tf.distribute.Strategy:
+    """On all GPUs, or on the CPU devices if that is what there is and they are several."""
+    kind, number = ("GPU", gpus) if gpus else ("CPU", _logical("CPU"))
+    if kind == "CPU" and number == 1:
+        raise ClusterError(
+            "The strategy 'mirrored' found no GPU, and one CPU device. Choose 'auto', or start "
+            "several processes with scripts/launch.py --workers=N."
+        )
+    return tf.distribute.MirroredStrategy([f"{kind}:{n}" for n in range(number)])
+
+
+def own_gpus(workers: Cluster | None) -> int:
+    """Hides the GPUs of other workers on this machine; returns how many devices are left.
+
+    Raises:
+        ClusterError: if there are fewer GPUs than workers.
+    """
+    part, parts = workers.share if workers else (0, 1)
+    # All of them, where a second call would divide what the first has left.
+    listed = tf.config.list_physical_devices if parts > 1 else tf.config.get_visible_devices
+    gpus = listed("GPU")
+    if gpus and parts > 1:
+        each = len(gpus) // parts
+        if not each:
+            raise ClusterError(
+                f"{parts} workers share a machine with {len(gpus)} GPUs. Start one task a node "
+                f"(--ntasks-per-node=1), which uses all its GPUs."
+            )
+        gpus = gpus[part * each : (part + 1) * each]
+        tf.config.set_visible_devices(gpus, "GPU")
+    for gpu in gpus:
+        # Too late once TensorFlow runs, and at odds with devices cut from it: both leave it be.
+        with contextlib.suppress(RuntimeError, ValueError):
+            tf.config.experimental.set_memory_growth(gpu, True)
+    return _logical("GPU")
+
+
+def _logical(kind: str) -> int:
+    """Number of devices, those cut from another counted one by one; starts nothing."""
+    devices = tf.config.get_visible_devices(kind)
+    return sum(len(tf.config.get_logical_device_configuration(d) or [None]) for d in devices)

@@ -1,0 +1,81 @@
+"""The zero-shot evaluation of an exported model, from its folder to record and contact sheet."""
+
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from clipbench_tf import record
+from clipbench_tf.data import sources
+from clipbench_tf.evaluation import contact_sheet
+from clipbench_tf.evaluation.classifier_cache import ClassifierCache
+from clipbench_tf.evaluation.zero_shot import ZeroShot
+from clipbench_tf.export.saved_encoders import SavedEncoders
+
+
+def evaluate(
+    model: Path, *, dataset: str, splits: Sequence[str], output: Path, batch_size: int
+) -> dict:
+    """Scores the SavedModel in `model`, prints the accuracies, and leaves files in `output`.
+
+    `output` receives `record.json`, which is also returned, and `predictions.png`; the encoded
+    classes are kept beside the model (see `ClassifierCache`).
+
+    Raises:
+        ExportError, DatasetError: for a model, data set or split that is not there or not usable.
+        OutputError: if `output` cannot be written.
+    """
+    started = time.monotonic()
+    data = sources.load(dataset)
+    for split in splits:
+        data.split(split)
+    _claim(output)
+    encoders = SavedEncoders(model)
+    evaluator = ZeroShot(
+        encoders, data, splits=splits, batch_size=batch_size, cache=ClassifierCache(model)
+    )
+    print(
+        f"Zero-shot on {data.name} with {len(data.classes)} class names x "
+        f"{len(evaluator.templates)} prompts, {encoders.card['scorer']} scores:",
+        flush=True,
+    )
+    results = evaluator.results()
+    for result in results:
+        print(f"  {result.line()}")
+    facts = {
+        "model": "/".join(model.resolve().parts[-2:]),
+        "method": encoders.card["method"],
+        "scorer": encoders.card["scorer"],
+        "dataset": data.name,
+        "templates": list(evaluator.templates),
+        "results": [result.record() for result in results],
+        "wall_time_seconds": round(time.monotonic() - started, 1),
+        **record.environment(),
+    }
+    try:
+        record.write(facts, output / "record.json")
+        contact_sheet.write(output / "predictions.png", data, results)
+    except OSError as error:
+        raise _unwritable(output, error) from error
+    print(f"Wrote {output / 'record.json'} and {output / 'predictions.png'}.")
+    return facts
+
+
+class OutputError(ValueError):
+    """A folder that cannot be written; the message names it and the remedy."""
+
+
+def _claim(output: Path) -> None:
+    """Makes sure that `output` can be written, before any long work."""
+    probe = output / "record.json.partial"
+    try:
+        output.mkdir(parents=True, exist_ok=True)
+        probe.write_text("")
+        probe.unlink()
+    except OSError as error:
+        raise _unwritable(output, error) from error
+
+
+def _unwritable(output: Path, error: OSError) -> OutputError:
+    return OutputError(
+        f"Cannot write into {str(output)!r}: {error.strerror}. Give another --output."
+    )

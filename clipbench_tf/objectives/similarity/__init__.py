@@ -1,0 +1,1 @@
+"""FILIP's token-wise similarity (equation 4) and its parts."""

@@ -1,0 +1,285 @@
+"""Equation 4 for training: in blocks, compiled with XLA, with a gradient of its own."""
+
+import tensorflow as tf
+
+from clipbench_tf import hardware
+from clipbench_tf.objectives.similarity.token_similarity import shares, with_repeats
+
+BLOCK = 2**23  # cosines held at a time, however many items there are
+
+_compiled = tf.function(jit_compile=True, autograph=False, reduce_retracing=True)
+_graph = tf.function(autograph=False, reduce_retracing=True)
+
+
+def one_way(
+    queries: tf.Tensor,
+    query_mask: tf.Tensor,
+    keys: tf.Tensor,
+    key_mask: tf.Tensor,
+    block: int = BLOCK,
+) -> tf.Tensor:
+    """`token_similarity` for training: neither pass holds the [N, M, n, m] cosines.
+
+    Args:
+        queries: [N, n, D], unit length; cosines are computed in their dtype (see `_fastest`) and
+            averaged in float32.
+        query_mask: bool [N, n], which of them count.
+        keys: [M, m, D], unit length.
+        key_mask: bool [M, m], which of them count.
+        block: cosines held at a time, if those of one key item are not more.
+
+    Returns:
+        float32 [N, M]. The gradient is equation 4's: of keys that tie, one receives it.
+    """
+    queries = tf.cast(queries, _fastest(queries.dtype))
+    keys = tf.cast(with_repeats(keys, key_mask), queries.dtype)
+    weights = shares(query_mask)
+    unused = tf.zeros_like(key_mask, tf.float32)
+    (sums,) = _similarities(queries, weights, keys, unused, False, block)
+    return tf.transpose(sums * _exist(key_mask)[:, tf.newaxis])
+
+
+def both_ways(
+    images: tf.Tensor,
+    image_mask: tf.Tensor,
+    texts: tf.Tensor,
+    text_mask: tf.Tensor,
+    block: int = BLOCK,
+) -> tuple[tf.Tensor, tf.Tensor]:
+    """sim^I [N, M] and sim^T, transposed to [M, N], of equation 4 from the same cosines.
+
+    Shapes and results as `one_way` has them, for pictures as queries and texts as keys, and the
+    other way round.
+    """
+    images = tf.cast(with_repeats(images, image_mask), _fastest(images.dtype))
+    texts = tf.cast(with_repeats(texts, text_mask), images.dtype)
+    of_images, of_texts = _similarities(
+        images, shares(image_mask), texts, shares(text_mask), True, block
+    )
+    of_images *= _exist(text_mask)[:, tf.newaxis]
+    return tf.transpose(of_images), of_texts * _exist(image_mask)
+
+
+def _fastest(dtype: tf.DType) -> tf.DType:
+    """What cosines are computed in: `dtype`, or float32 where a CPU is slower in `dtype`."""
+    fast = _on_gpu() or (dtype == tf.bfloat16 and hardware.cpu_bfloat16() is not None)
+    return dtype if fast else tf.float32
+
+
+def _on_gpu() -> bool:
+    """Whether XLA gets the whole loop over blocks, or, on a CPU, what happens to a block's cosines.
+
+    On a CPU, TensorFlow's products (oneDNN) are as fast as XLA's with AVX2, faster with AVX-512,
+    and use bfloat16 instructions where there are some (`clipbench_tf/benchmarks/similarity.py`).
+    """
+    return bool(tf.config.list_logical_devices("GPU"))
+
+
+def _exist(mask: tf.Tensor) -> tf.Tensor:
+    """float32 [N]: 0 for items without tokens, which are like nothing."""
+    return tf.cast(tf.reduce_any(mask, axis=1), tf.float32)
+
+
+def _similarities(
+    queries: tf.Tensor,
+    query_weights: tf.Tensor,
+    keys: tf.Tensor,
+    key_weights: tf.Tensor,
+    both: bool,
+    block: int,
+) -> list[tf.Tensor]:
+    """float32 [M, N]: the weighted sum over queries of their best cosines to the item's keys.
+
+    With `both`, a second one: the weighted sum over keys of their best cosines to the queries.
+    """
+    forward, backward = _WHOLE if _on_gpu() else _IN_PARTS
+
+    @tf.custom_gradient
+    def of(queries: tf.Tensor, keys: tf.Tensor):
+        # Held still: otherwise an eager tape would ask the compiled loop for its intermediates.
+        queries, keys = tf.stop_gradient(queries), tf.stop_gradient(keys)
+        tokens = queries, query_weights, keys, key_weights
+        sums, winners = forward(*tokens, both, block)
+
+        def gradient(*upstream: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+            return backward(*tokens, winners, upstream)
+
+        return sums, gradient
+
+    return of(queries, keys)
+
+
+def _forward(
+    queries: tf.Tensor,
+    query_weights: tf.Tensor,
+    keys: tf.Tensor,
+    key_weights: tf.Tensor,
+    both: bool,
+    block: int,
+) -> tuple[list[tf.Tensor], list[tf.Tensor]]:
+    """The sums, and who won each maximum: int16 [C, M / C, n, N], and [C, m, M / C, N]."""
+    rows, weights, positions = _by_position(queries, query_weights)
+    blocks = _count_blocks(keys, rows, block)
+
+    def one_block(block: tuple[tf.Tensor, tf.Tensor]) -> tuple[list[tf.Tensor], list[tf.Tensor]]:
+        keys, key_weights = block
+        cosines = tf.matmul(_flat(keys), rows, transpose_b=True)
+        # Positions before items: a maximum then runs along whole rows of items.
+        cosines = tf.reshape(cosines, tf.concat([tf.shape(keys)[:2], positions, [-1]], 0))
+        return _best(cosines, weights, key_weights if both else None)
+
+    ways = 1 + both
+    sums, winners = tf.map_fn(
+        one_block,
+        (_cut(keys, blocks), _cut(key_weights, blocks)),
+        parallel_iterations=1,  # more would hold more blocks
+        fn_output_signature=([tf.float32] * ways, [tf.int16] * ways),
+    )
+    items = tf.shape(keys)[0]
+    return [tf.reshape(s, [-1, tf.shape(s)[-1]])[:items] for s in sums], winners
+
+
+@_compiled
+def _best(
+    cosines: tf.Tensor, weights: tf.Tensor, key_weights: tf.Tensor | None
+) -> tuple[list[tf.Tensor], list[tf.Tensor]]:
+    """The sums of a block [m, M / C, n, N], and who won; of both ways with `key_weights`."""
+    best, winners = _maximum(cosines, axis=0)
+    sums = [tf.einsum("jni,ni->ji", best, weights)]
+    if key_weights is None:
+        return sums, [winners]
+    best, others = _maximum(cosines, axis=2)
+    return [*sums, tf.einsum("rji,rj->ji", best, key_weights)], [winners, others]
+
+
+def _backward(
+    queries: tf.Tensor,
+    query_weights: tf.Tensor,
+    keys: tf.Tensor,
+    key_weights: tf.Tensor,
+    winners: list[tf.Tensor],
+    upstream: list[tf.Tensor],
+) -> tuple[tf.Tensor, tf.Tensor]:
+    """Gradients of queries and keys: a cosine passes on what its maxima receive, or nothing."""
+    rows, weights, positions = _by_position(queries, query_weights)
+    blocks = tf.shape(winners[0])[0]
+    all_keys, all_weights = _cut(keys, blocks), _cut(key_weights, blocks)
+    received = [tf.transpose(_cut(u[:, tf.newaxis], blocks), [0, 2, 1, 3]) for u in upstream]
+
+    def one_block(
+        block: tf.Tensor, of_rows: tf.Tensor, of_keys: tf.TensorArray
+    ) -> tuple[tf.Tensor, tf.Tensor, tf.TensorArray]:
+        passed = _passed(
+            [w[block] for w in winners],
+            [r[block] for r in received],
+            weights,
+            all_weights[block],
+            rows.dtype,
+        )
+        # Not in there: XLA would find each number's place by divisions, at four times the cost.
+        passed = tf.reshape(passed, [-1, tf.shape(rows)[0]])
+        gradient = tf.matmul(passed, _flat(all_keys[block]), transpose_a=True)
+        of_keys = of_keys.write(block, tf.matmul(passed, rows))
+        return block + 1, of_rows + tf.cast(gradient, tf.float32), of_keys
+
+    _, of_rows, of_keys = tf.while_loop(
+        lambda block, *_: block < blocks,
+        one_block,
+        (0, tf.zeros_like(rows, tf.float32), tf.TensorArray(rows.dtype, size=blocks)),
+        parallel_iterations=1,
+        maximum_iterations=blocks,
+    )
+    of_queries = tf.reshape(of_rows, tf.concat([positions, [-1], tf.shape(rows)[1:]], 0))
+    of_keys = tf.transpose(tf.reshape(of_keys.stack(), tf.shape(all_keys)), [0, 2, 1, 3])
+    return (
+        tf.cast(tf.transpose(of_queries, [1, 0, 2]), queries.dtype),
+        tf.reshape(of_keys, tf.concat([[-1], tf.shape(keys)[1:]], 0))[: tf.shape(keys)[0]],
+    )
+
+
+_WHOLE = _compiled(_forward), _compiled(_backward)
+_IN_PARTS = _graph(_forward), _graph(_backward)
+
+
+@_compiled
+def _passed(
+    winners: list[tf.Tensor],
+    received: list[tf.Tensor],
+    weights: tf.Tensor,
+    key_weights: tf.Tensor,
+    dtype: tf.DType,
+) -> tf.Tensor:
+    """[m, M / C, n, N]: what each cosine of a block receives through the maxima that it is."""
+    of_key, of_query = _numbers(tf.shape(key_weights)[0]), _numbers(tf.shape(weights)[0])
+    share = received[0] * weights  # [M / C, n, N]
+    passed = tf.where(winners[0] == of_key[:, None, None, None], share, 0.0)
+    if len(winners) > 1:
+        share = received[1][:, 0] * key_weights[..., tf.newaxis]  # [m, M / C, N]
+        won = winners[1][:, :, tf.newaxis] == of_query[:, None]
+        passed += tf.where(won, share[:, :, tf.newaxis], 0.0)
+    return tf.cast(passed, dtype)
+
+
+def _by_position(items: tf.Tensor, weights: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+    """[N, n, D] and [N, n] -> [n N, D], [n, N], and [n]."""
+    return _flat(tf.transpose(items, [1, 0, 2])), tf.transpose(weights), tf.shape(items)[1:2]
+
+
+def _flat(tokens: tf.Tensor) -> tf.Tensor:
+    """[..., D] -> [tokens, D]."""
+    return tf.reshape(tokens, [-1, tf.shape(tokens)[-1]])
+
+
+def _count_blocks(keys: tf.Tensor, rows: tf.Tensor, block: int) -> tf.Tensor:
+    """C: into how many blocks M items [M, m, D] are cut that meet `rows` queries."""
+    items = tf.shape(keys)[0]
+    each = tf.shape(keys)[1] * tf.shape(rows)[0]
+    together = tf.clip_by_value(block // tf.maximum(each, 1), 1, tf.maximum(items, 1))
+    return -(-items // together)
+
+
+def _cut(items: tf.Tensor, blocks: tf.Tensor) -> tf.Tensor:
+    """[M, m, ...] -> [C, m, M / C, ...], the last block filled with zeros."""
+    shape = tf.shape(items)
+    size = -(-shape[0] // blocks)
+    padding = [[0, size * blocks - shape[0]]] + [[0, 0]] * (items.shape.rank - 1)
+    cut = tf.reshape(tf.pad(items, padding), tf.concat([[blocks, size], shape[1:]], 0))
+    return tf.transpose(cut, [0, 2, 1, *range(3, items.shape.rank + 1)])
+
+
+def _numbers(count: tf.Tensor) -> tf.Tensor:
+    """int16 [count]: 0, 1, 2, ..."""
+    return tf.cast(tf.range(count), tf.int16)
+
+
+def _maximum(cosines: tf.Tensor, axis: int) -> tuple[tf.Tensor, tf.Tensor]:
+    """float32: the largest of [A, B, C, D] along `axis`; int16: a place that holds it."""
+    places = tf.reshape(tf.range(tf.shape(cosines)[axis]), [-1] + [1] * (3 - axis))
+    if cosines.dtype == tf.bfloat16 and not _on_gpu():
+        return _packed_maximum(cosines, places, axis)
+    best = tf.reduce_max(cosines, axis=axis)
+    won = cosines == tf.expand_dims(best, axis)
+    first = tf.reduce_min(tf.where(won, places, 2**15 - 1), axis=axis)
+    return tf.cast(best, tf.float32), tf.cast(first, tf.int16)
+
+
+def _packed_maximum(
+    cosines: tf.Tensor, places: tf.Tensor, axis: int
+) -> tuple[tf.Tensor, tf.Tensor]:
+    """`_maximum` of bfloat16 in one pass: the largest int32 of a cosine's bits above its place.
+
+    What is not a number may count as the smallest here; in the gradients it is not lost.
+    """
+    bits = _ordered(tf.bitcast(cosines, tf.int16))
+    best = tf.reduce_max(tf.cast(bits, tf.int32) * 2**16 + places, axis=axis)
+    bits = _ordered(tf.cast(tf.bitwise.right_shift(best, 16), tf.int16))
+    return tf.cast(tf.bitcast(bits, tf.bfloat16), tf.float32), tf.cast(
+        tf.bitwise.bitwise_and(best, 2**15 - 1), tf.int16
+    )
+
+
+def _ordered(bits: tf.Tensor) -> tf.Tensor:
+    """int16: the bits of floats so that they compare as these do; the same again undoes it."""
+    return tf.bitwise.bitwise_xor(
+        bits, tf.bitwise.bitwise_and(tf.bitwise.right_shift(bits, 15), 2**15 - 1)
+    )

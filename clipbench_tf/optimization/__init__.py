@@ -1,0 +1,1 @@
+"""What an optimizer step is: recipe, schedule, AdamW, loss scale, gradient cache."""

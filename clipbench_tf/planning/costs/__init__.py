@@ -1,0 +1,1 @@
+"""The cost model: operations, memory, traffic and time of each part."""

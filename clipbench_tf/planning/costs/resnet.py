@@ -1,0 +1,100 @@
+"""What the modified ResNet computes and keeps; N items, maps of H x W positions."""
+
+import dataclasses
+
+from clipbench_tf.models.modified_resnet import REDUCTION, Bottleneck, ModifiedResNet
+from clipbench_tf.planning.costs.operations import PASSES, Costs, product
+from clipbench_tf.planning.costs.workload import Workload
+
+
+def costs(tower: ModifiedResNet, items: float, work: Workload) -> Costs:
+    """Costs of one pass over `items` pictures and of its gradient."""
+    size, side = work.bytes, tower.image_size // 2
+    half, width = tower.conv1.filters, tower.conv3.filters
+    pixels = items * (tower.image_size + 2) ** 2 * 3
+    total = (
+        Costs(saved=size * pixels, working=4.0 * pixels)
+        + _convolution(items, side, 3, half, 3, work, gradients=1)
+        + _convolution(items, side, half, half, 3, work)
+        + _convolution(items, side, half, width, 3, work)
+        # The outputs of the three rectifiers, and the pooled map.
+        + Costs(saved=size * items * (side**2 * (2 * half + width) + (side // 2) ** 2 * width))
+        # For the largest map of a batch norm: its square and, over several replicas, its count.
+        + Costs(working=3.0 * 4 * items * side**2 * width)
+    )
+    side, channels = side // 2, width
+    for block in tower.blocks:
+        total += _bottleneck(block, items, side, channels, work)
+        side, channels = side // block.stride, block.conv3.filters
+    total = dataclasses.replace(total, moved=sum(PASSES["resnet"][size]) * total.saved)
+    return (
+        total
+        + _attention_pool(tower, items, work)
+        + product(items, tower.width, tower.embed_dim, weight_bytes=size)
+        + Costs(saved=size * items * tower.width)
+    )
+
+
+def norms(tower: ModifiedResNet) -> list[int]:
+    """Channels of every batch norm."""
+    found = [tower.conv1.filters, tower.conv2.filters, tower.conv3.filters]
+    for block in tower.blocks:
+        found += [block.conv1.filters, block.conv2.filters, block.conv3.filters]
+        if block.downsample is not None:
+            found.append(block.downsample.filters)
+    return found
+
+
+def _bottleneck(block: Bottleneck, items: float, side: int, channels: int, work: Workload) -> Costs:
+    """Three convolutions and the shortcut's; `side` and `channels` are the input's."""
+    inner, outer, after = block.conv1.filters, block.conv3.filters, side // block.stride
+    total = (
+        _convolution(items, side, channels, inner, 1, work)
+        + _convolution(items, side, inner, inner, 3, work)
+        + _convolution(items, after, inner, outer, 1, work)
+        # The outputs of the three rectifiers.
+        + Costs(saved=work.bytes * items * (2 * side**2 * inner + after**2 * outer))
+    )
+    if block.stride > 1:  # what the third convolution multiplies
+        total += Costs(saved=work.bytes * items * after**2 * inner)
+    if block.downsample is not None:
+        total += _convolution(items, after, channels, outer, 1, work)
+        if block.stride > 1:
+            total += Costs(saved=work.bytes * items * after**2 * channels)
+    return total
+
+
+def _convolution(
+    items: float,
+    side: int,
+    inputs: int,
+    filters: int,
+    kernel: int,
+    work: Workload,
+    gradients: int = 2,
+) -> Costs:
+    """A convolution to maps of `side`, and the float32 input that its batch norm keeps."""
+    positions = items * side**2
+    return product(
+        positions, inputs * kernel**2, filters, weight_bytes=work.bytes, gradients=gradients
+    ) + Costs(saved=4.0 * positions * filters)
+
+
+def _attention_pool(tower: ModifiedResNet, items: float, work: Workload) -> Costs:
+    """One query, the mean, for all positions and the mean; keys and values are never formed."""
+    width, heads, size = tower.width, tower.attnpool.heads, work.bytes
+    positions = (tower.image_size // REDUCTION) ** 2 + 1
+    attend = 2 * 2.0 * items * heads * positions * width
+    weights = items * heads * positions * (4 + (size if work.mixed else 0))
+    return (
+        product(items, width, width, weight_bytes=size)
+        + product(items, width, width, weight_bytes=size)
+        + product(items, width, width, weight_bytes=size)
+        + Costs(
+            # What is multiplied: the mean, its query, what each head asks and gets, all positions.
+            saved=size * items * width * (2 + 2 * heads + positions) + weights,
+            narrow_weights=size * width if work.mixed else 0,  # the keys' bias, a factor here
+            forward=attend,
+            backward=2 * attend,
+        )
+    )
