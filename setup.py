@@ -7,6 +7,7 @@ from setuptools import find_packages, setup
 
 HERE = Path(__file__).parent
 VERSION = re.search(r'__version__ = "(.+)"', (HERE / "clipbench_tf/__init__.py").read_text())[1]
+COMMANDS = ("train", "evaluate", "plan", "launch", "benchmark", "leaderboard")
 
 setup(
     name="clipbench_tf",
@@ -17,8 +18,8 @@ setup(
     license="Apache-2.0",
     python_requires=">=3.11",
     # The folder gin/ holds configs only; in the wheel they lie beside the code.
-    packages=[*find_packages(include=["clipbench_tf", "clipbench_tf.*"]), "clipbench_tf.configs"],
-    package_dir={"clipbench_tf.configs": "gin"},
+    packages=[*find_packages(include=["clipbench_tf", "clipbench_tf.*"]), "clipbench_tf.gin"],
+    package_dir={"clipbench_tf.gin": "gin"},
     package_data={
         "clipbench_tf": [
             "data/text/*.gz",
@@ -28,7 +29,12 @@ setup(
             "leaderboard/*/*.json",
             "benchmarks/records/*.jsonl",
         ],
-        "clipbench_tf.configs": ["*.gin", "*/*.gin"],
+        "clipbench_tf.gin": ["*.gin", "*/*.gin"],
+    },
+    entry_points={
+        "console_scripts": [
+            f"clipbench-{name} = clipbench_tf.commands.{name}:run" for name in COMMANDS
+        ]
     },
     install_requires=[
         "absl-py>=2.1",

@@ -15,12 +15,14 @@ from clipbench_tf import moved_names
 
 RUN_CONFIG = "config.gin"  # the operative configuration in a run folder
 
-# Where `include` looks, beside the current folder: the configs of the checkout, or of the wheel.
-CONFIGS = [
+# The shipped gin files, of the checkout or of the wheel.
+_SHIPPED = next(
     folder
-    for folder in (Path(__file__).parents[1] / "gin", Path(__file__).parent / "configs")
-    if folder.is_dir()
-]
+    for folder in (Path(__file__).parents[1] / "gin", Path(__file__).with_name("gin"))
+    if (folder / "clip.gin").is_file()
+)
+# Where files and includes are looked for beside the current folder: clip.gin and gin/clip.gin.
+_PLACES = (_SHIPPED, _SHIPPED.parent)
 
 
 class ConfigError(ValueError):
@@ -55,13 +57,14 @@ def parse(files: Sequence[str], bindings: Sequence[str] = ()) -> None:
             new one is then told).
     """
     gin.clear_config()
-    for folder in CONFIGS:
+    for folder in _PLACES:
         gin.add_config_file_search_path(str(folder))
     if not files:
         raise ConfigError("No configuration: give --gin_file=gin/clip.gin, for example.")
     for file in files:
-        if not any((folder / file).is_file() for folder in (Path(), *CONFIGS)):
-            raise ConfigError(f"There is no gin file {file!r}; look into the folder gin/.")
+        if not any((folder / file).is_file() for folder in (Path(), *_PLACES)):
+            shipped = ", ".join(sorted(f"gin/{path.name}" for path in _SHIPPED.glob("*.gin")))
+            raise ConfigError(f"There is no gin file {file!r}. Those shipped are {shipped}.")
     try:
         _refuse_moved_names("--gin_bindings", "\n".join(bindings))
         gin.parse_config_files_and_bindings(list(files), list(bindings), skip_unknown=False)

@@ -1,35 +1,13 @@
-"""Starts several workers on this machine, which train one model together.
-
-python scripts/launch.py --workers=2 -- python scripts/train.py --gin_file=gin/clip.gin
-
-Every line that a worker prints follows its number. When one fails, all others are ended, and the
-exit status is that of the first failure, 128 + the number of a signal.
-"""
+"""clipbench-launch, from a checkout: python scripts/launch.py --workers=2 -- COMMAND"""
 
 import sys
 from pathlib import Path
 
-from absl import app, flags
-
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # runs from a bare checkout too
 
-from clipbench_tf.distribution import launcher
+from clipbench_tf.commands.launch import main, run
 
-_WORKERS = flags.DEFINE_integer("workers", None, "How many.", lower_bound=1, required=True)
-_MAX_RESTARTS = flags.DEFINE_integer(
-    "max_restarts", 0, "How often all are started anew after one has failed.", lower_bound=0
-)
-
-
-def main(argv: list[str]) -> None:
-    """Runs the command as each worker; leaves with their exit status."""
-    if len(argv) < 2:
-        raise app.UsageError("No command: give it after --, as in -- python scripts/train.py ...")
-    try:
-        sys.exit(launcher.launch(argv[1:], _WORKERS.value, max_restarts=_MAX_RESTARTS.value))
-    except launcher.LaunchError as error:
-        sys.exit(f"Error: {error}")
-
+__all__ = ["main"]
 
 if __name__ == "__main__":
-    app.run(main)
+    run()

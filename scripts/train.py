@@ -1,66 +1,13 @@
-"""Trains one method: python scripts/train.py --gin_file=gin/defilip.gin"""
+"""clipbench-train, from a checkout: python scripts/train.py --gin_file=gin/defilip.gin"""
 
 import sys
-import time
 from pathlib import Path
-
-from absl import app, flags, logging
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # runs from a bare checkout too
 
-from clipbench_tf import config, tensorflow_log
+from clipbench_tf.commands.train import main, run
 
-_GIN_FILE = flags.DEFINE_multi_string(
-    "gin_file", [], "A gin file, for example gin/defilip.gin. May be repeated; later ones win."
-)
-_GIN_BINDINGS = flags.DEFINE_multi_string(
-    "gin_bindings", [], "A binding such as 'train.Trainer.epochs = 3'. May be repeated; wins."
-)
-_STRATEGY = flags.DEFINE_string(
-    "strategy", None, "auto, one_device, mirrored or multi_worker. Wins over the gin file's."
-)
-_WORKER_TIMEOUT = flags.DEFINE_float(
-    "worker_timeout", 60.0, "Seconds in which all workers must have started.", lower_bound=1.0
-)
-_WORKDIR = flags.DEFINE_string(
-    "workdir", None, "The run folder. Default: runs/<name of the gin file>."
-)
-
-
-def main(argv: list[str]) -> None:
-    """Reads the flags, builds everything, and trains."""
-    logging.set_verbosity(logging.WARNING)
-    if len(argv) > 1:
-        raise app.UsageError(f"Unknown argument {argv[1]!r}; flags begin with --.")
-    names = "+".join(Path(file).stem for file in _GIN_FILE.value)
-    workdir = Path(_WORKDIR.value or Path("runs") / names)
-    chosen = [f"strategy.prepare.strategy = {_STRATEGY.value!r}"] if _STRATEGY.value else []
-    try:
-        with tensorflow_log.held_back():
-            config.parse(_GIN_FILE.value, [*_GIN_BINDINGS.value, *chosen])
-            # TensorFlow takes seconds to import.
-            from clipbench_tf.callbacks.non_finite import NonFiniteError
-            from clipbench_tf.checkpoints.checkpoints import CheckpointError
-            from clipbench_tf.data.corrupt import CorruptDataError
-            from clipbench_tf.distribution import lost_workers
-            from clipbench_tf.training.build_trainer import build_trainer
-            from clipbench_tf.training.results import ResultsError
-    except ValueError as error:
-        sys.exit(f"Error: {error}")
-
-    try:
-        try:
-            trainer = build_trainer(workdir, timeout=_WORKER_TIMEOUT.value)
-        except ValueError as error:
-            sys.exit(f"Error: {error}")
-        trainer.run(config.operative())
-    except (CheckpointError, CorruptDataError, NonFiniteError, ResultsError) as error:
-        sys.exit(f"Error: {error}")
-    except lost_workers.LostWorkerError as error:
-        print(f"Error: {error}", file=sys.stderr, flush=True)
-        time.sleep(lost_workers.LINGER)
-        sys.exit(lost_workers.STATUS)
-
+__all__ = ["main"]
 
 if __name__ == "__main__":
-    app.run(main)
+    run()

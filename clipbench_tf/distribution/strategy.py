@@ -8,6 +8,7 @@ import tensorflow as tf
 from clipbench_tf import hardware
 from clipbench_tf.distribution import cluster
 from clipbench_tf.distribution.cluster import Cluster, ClusterError
+from clipbench_tf.invocation import command
 
 PRECISIONS = ("auto", "float32", "mixed_bfloat16", "mixed_float16")
 STRATEGIES = ("auto", "one_device", "mirrored", "multi_worker")
@@ -65,8 +66,8 @@ def _multi_worker(workers: Cluster | None, gpus: int) -> tf.distribute.Strategy:
     if workers is None:
         raise ClusterError(
             "The strategy 'multi_worker' needs several workers, and nothing tells of any. Start "
-            "them with scripts/launch.py --workers=N on one machine, with srun in a SLURM job of "
-            "several tasks, or set TF_CONFIG for each."
+            f"them with {command('launch')} --workers=N on one machine, with srun in a SLURM job "
+            "of several tasks, or set TF_CONFIG for each."
         )
     kinds = tf.distribute.experimental.CommunicationImplementation
     return tf.distribute.MultiWorkerMirroredStrategy(
@@ -89,7 +90,7 @@ def _mirrored(gpus: int) -> tf.distribute.Strategy:
     if kind == "CPU" and number == 1:
         raise ClusterError(
             "The strategy 'mirrored' found no GPU, and one CPU device. Choose 'auto', or start "
-            "several processes with scripts/launch.py --workers=N."
+            f"several processes with {command('launch')} --workers=N."
         )
     return tf.distribute.MirroredStrategy([f"{kind}:{n}" for n in range(number)])
 

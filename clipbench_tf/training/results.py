@@ -17,6 +17,7 @@ from clipbench_tf.evaluation.pictures import decode
 from clipbench_tf.evaluation.zero_shot import SplitResult, ZeroShot
 from clipbench_tf.export.saved_model import export
 from clipbench_tf.features import unit
+from clipbench_tf.invocation import command
 
 _POINTS = 2000  # pictures in the projector
 
@@ -64,7 +65,7 @@ class RunResults:
             ) from error
         print(
             f"\nLook at the run:      tensorboard --logdir={self.workdir / 'tensorboard'}\n"
-            f"Evaluate the export:  python scripts/evaluate.py "
+            f"Evaluate the export:  {command('evaluate')} "
             f"--saved_model={self.workdir / 'saved_model'} "
             f"--dataset={self.evaluation.dataset.name}",
             flush=True,

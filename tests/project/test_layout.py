@@ -12,6 +12,7 @@ ROOMS = (
     "__init__",
     "features",
     "counter_random",
+    "invocation",
     "moved_names",
     "config",
     "tensorflow_log",
@@ -43,6 +44,7 @@ ROOMS = (
     "benchmarks.ours",
     "benchmarks.peers",
     "benchmarks",
+    "commands",
 )
 SOURCES = sorted((ROOT / PACKAGE).rglob("*.py"))
 ALL = [*SOURCES, *ROOT.glob("scripts/*.py"), *ROOT.glob("tests/**/*.py"), ROOT / "setup.py"]

@@ -1,0 +1,1 @@
+"""The commands: flags, a strict parse of gin files, one call each."""

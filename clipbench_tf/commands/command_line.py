@@ -1,0 +1,18 @@
+"""What all commands share: how they start, as a script or as a console command."""
+
+import sys
+from collections.abc import Callable
+
+from absl import app, flags
+
+
+def run(main: Callable[[list[str]], None]) -> None:
+    """Parses the command line by the flags of the module of `main`, and calls it.
+
+    `--help` shows the docstring and the flags of that module, whatever file was started.
+    """
+    module = sys.modules[main.__module__]
+    sys.modules["__main__"].__doc__ = module.__doc__
+    for flag in flags.FLAGS.get_key_flags_for_module(module.__name__):
+        flags.FLAGS.register_key_flag_for_module(sys.argv[0], flag)
+    app.run(main)

@@ -1,0 +1,26 @@
+"""Prints records of evaluations as a Markdown table.
+
+clipbench-leaderboard runs/*/record.json
+
+Without files: the committed records of the embedded data set, the README's table.
+"""
+
+import sys
+from pathlib import Path
+
+from clipbench_tf.commands import command_line
+from clipbench_tf.leaderboard import table
+
+
+def main(argv: list[str]) -> None:
+    """Reads the named records, or the committed ones, and prints them."""
+    files = [Path(name) for name in argv[1:]] or sorted((table.RECORDS / "emoji").glob("*.json"))
+    try:
+        print(table.markdown([table.read(file) for file in files]))
+    except table.RecordError as error:
+        sys.exit(f"Error: {error}")
+
+
+def run() -> None:
+    """Starts the command."""
+    command_line.run(main)

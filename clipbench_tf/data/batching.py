@@ -1,0 +1,161 @@
+"""From pairs to batches: views of the picture, versions of the caption, tokens, masks."""
+
+from collections.abc import Callable, Sequence
+
+import tensorflow as tf
+
+from clipbench_tf.data.corrupt import CorruptTally, skip_corrupt
+from clipbench_tf.data.images.image_views import ImageViews
+from clipbench_tf.data.text import masking
+from clipbench_tf.data.text.hub_tokenizer import HubTokenizer
+from clipbench_tf.data.text.tokenizer import Tokenizer
+from clipbench_tf.data.text.trimming import longest
+from clipbench_tf.features import Batch
+
+CaptionOp = Callable[[tf.Tensor, tf.Tensor], tf.Tensor]  # captions [B], seeds [B, 2] -> [B]
+
+
+class Batching:
+    """What becomes of pairs on their way into a batch.
+
+    Every random choice for the pair at position p comes from (seed, p).
+
+    Args:
+        tokenizer: captions -> ids.
+        image_views: what becomes of a picture.
+        caption_views: one operation for each text view, all on the same caption of the pair; they
+            are traced as they are, without AutoGraph.
+        mask_probability: of a token of text view 0 to be masked; 0 for no masked language
+            modelling.
+        separate_masked_view: give masked language modelling a last text view of its own. By
+            default, as in the released code, view 0 is masked for every objective, which saves
+            a text pass.
+        trim_captions: cut ids and labels behind the longest caption of a batch, in steps of 8
+            positions. It changes no result, unless an objective counts padding.
+        seed: of views and masks.
+
+    Raises:
+        ValueError: for masks without a mask token.
+    """
+
+    def __init__(
+        self,
+        *,
+        tokenizer: Tokenizer | HubTokenizer,
+        image_views: ImageViews,
+        caption_views: Sequence[CaptionOp],
+        mask_probability: float = 0.0,
+        separate_masked_view: bool = False,
+        trim_captions: bool = True,
+        seed: int = 0,
+    ) -> None:
+        if mask_probability > 0 and tokenizer.vocabulary.mask < 0:
+            raise ValueError(
+                f"mask_probability is {mask_probability}, but the tokenizer of "
+                f"{tokenizer.preset!r} has no mask token; bind pipeline.Pipeline.mask_probability "
+                f"= 0 and a method without text_mlm.TextMLM, or a tokenizer that has one (BERT's)."
+            )
+        self.tokenizer, self.seed = tokenizer, seed
+        self.image_views, self.caption_views = image_views, list(caption_views)
+        self.mask_probability = mask_probability
+        self.separate_masked_view, self.trim_captions = separate_masked_view, trim_captions
+
+    @property
+    def text_views(self) -> int:
+        """Versions of each caption in a batch."""
+        return len(self.caption_views) + bool(self.mask_probability and self.separate_masked_view)
+
+    def example(self) -> Batch:
+        """Two pairs of zeros, shaped as in a batch: what `Method.build` needs. Reads no data."""
+        size, length = self.image_views.size, self.tokenizer.context_length
+        example: Batch = {
+            "images": tf.zeros([2, len(self.image_views.views), size, size, 3], tf.uint8),
+            "ids": tf.zeros([2, self.text_views, length], tf.int32),
+            "position": tf.zeros([2], tf.int64),
+        }
+        if self.mask_probability > 0:
+            example["mlm_labels"] = tf.zeros([2, length], tf.int32)
+        return example
+
+    def batches_of(self, pairs: tf.data.Dataset, batch_size: int) -> tf.data.Dataset:
+        """`Batch`es of `pairs`, in their order; a last incomplete batch is dropped.
+
+        Positions count the pairs from 0, so each pass of `pairs.repeat()` draws new views. Pairs
+        whose picture cannot be decoded are left out, with a warning, up to 1%.
+
+        Args:
+            pairs: of (encoded picture, caption), two scalar strings.
+            batch_size: pairs in a batch.
+
+        Raises:
+            ValueError: if `pairs` has other elements.
+        """
+        spec = tf.nest.map_structure(lambda s: (s.dtype, s.shape.rank), pairs.element_spec)
+        if spec != ((tf.string, 0), (tf.string, 0)):
+            raise ValueError(
+                f"The data set of pairs must have elements (encoded picture, caption), two scalar "
+                f"strings; it has {pairs.element_spec}."
+            )
+
+        @tf.autograph.experimental.do_not_convert
+        def example(position: tf.Tensor, pair: tuple[tf.Tensor, tf.Tensor]) -> dict[str, tf.Tensor]:
+            return {
+                "key": tf.strings.as_string(position),
+                "image": pair[0],
+                "caption": pair[1],
+                "seed": self._seed(position),
+                "position": position,
+            }
+
+        return self._batched(pairs.enumerate().map(example), batch_size, CorruptTally("the pairs"))
+
+    def _seed(self, number: tf.Tensor) -> tf.Tensor:
+        """int32 [2], the seed of the pair of that number."""
+        return fold_in(tf.constant([self.seed, 0xDA7A]), number)
+
+    def _batched(
+        self, examples: tf.data.Dataset, batch_size: int, corrupt: CorruptTally
+    ) -> tf.data.Dataset:
+        """Batches of `examples`: dicts of key, image, caption, seed, position."""
+        return (
+            skip_corrupt(examples, self._crop, corrupt)
+            .batch(batch_size, drop_remainder=True)
+            .map(self._batch, num_parallel_calls=tf.data.AUTOTUNE)
+            .prefetch(4)
+        )
+
+    @tf.autograph.experimental.do_not_convert
+    def _crop(self, example: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
+        """Decodes the picture into one crop for each view. Fails for a corrupt one."""
+        example = dict(example)
+        example["crops"] = self.image_views.crop(example.pop("image"), example["seed"])
+        return example
+
+    @tf.autograph.experimental.do_not_convert
+    def _batch(self, examples: dict[str, tf.Tensor]) -> Batch:
+        """Colours, caption operations, tokens and masks, for a batch at a time."""
+        images = self.image_views.color(examples["crops"], examples["seed"])
+        captions, seeds = examples["caption"], examples["seed"]
+        # An operation that makes several views has other seeds for each.
+        repeats = [self.caption_views[:i].count(op) for i, op in enumerate(self.caption_views)]
+        texts = [
+            op(captions, seeds + tf.constant([0, n]))
+            for op, n in zip(self.caption_views, repeats, strict=True)
+        ]
+        ids = self.tokenizer(tf.concat(texts, axis=0))
+        if self.trim_captions:
+            ids = ids[:, : longest(ids, multiple=8, end=self.tokenizer.vocabulary.end)]
+        ids = tf.unstack(tf.reshape(ids, [len(texts), captions.shape[0], -1]), num=len(texts))
+        batch: Batch = {"images": images, "position": examples["position"]}
+        if self.mask_probability > 0:
+            masked, batch["mlm_labels"] = masking.mask_tokens(
+                ids[0], seeds, self.mask_probability, self.tokenizer.vocabulary
+            )
+            ids = [*ids, masked] if self.separate_masked_view else [masked, *ids[1:]]
+        batch["ids"] = tf.stack(ids, axis=1)
+        return batch
+
+
+def fold_in(seed: tf.Tensor, data: tf.Tensor | int) -> tf.Tensor:
+    """A seed int32 [2] made from `seed` and a number, as good as new."""
+    return tf.random.experimental.stateless_fold_in(seed, tf.cast(data, seed.dtype))
