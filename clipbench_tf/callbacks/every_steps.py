@@ -1,5 +1,6 @@
 """Callbacks that act at intervals of steps of the whole run, however often it was resumed."""
 
+import math
 from collections.abc import Mapping
 
 import keras
@@ -11,7 +12,7 @@ def global_step(model: keras.Model) -> int:
 
 
 class EverySteps(keras.callbacks.Callback):
-    """Calls `act` at multiples of `every` steps and at step `total_steps`, the run's last.
+    """Calls `act` at multiples of `every` steps and at step `total_steps`, the run's last if any.
 
     With `steps_per_execution` above 1 Keras calls back once an execution only: `act` then runs
     at the end of the execution that reached or passed such a step.
@@ -20,11 +21,11 @@ class EverySteps(keras.callbacks.Callback):
         ValueError: if `every` is below 1.
     """
 
-    def __init__(self, every: int, total_steps: int) -> None:
+    def __init__(self, every: int, total_steps: int | None) -> None:
         super().__init__()
         if every < 1:
             raise ValueError(f"The interval must be at least 1 step, got {every}.")
-        self._every, self._total = every, total_steps
+        self._every, self._total = every, math.inf if total_steps is None else total_steps
         self._seen = 0
 
     def act(self, step: int, logs: Mapping[str, float]) -> None:

@@ -6,10 +6,12 @@ import time
 from collections.abc import Mapping
 from pathlib import Path
 
+from clipbench_tf.callbacks.scalar_log import ScalarLog
+from clipbench_tf.callbacks.throughput import Throughput
 from clipbench_tf.checkpoints.disk import Attempts
 
 
-class MetricsLog:
+class MetricsLog(ScalarLog):
     """Appends `{"step": ..., "wall_time": ..., name: value, ...}` lines to a file.
 
     Numbers that are not finite become null, since JSON has none such; `wall_time` is in seconds
@@ -20,10 +22,26 @@ class MetricsLog:
         path: the file; created if need be.
         resumed_at: the step that the run goes on from. Entries after it will be written anew
             and are dropped, and so is a line that a kill left half-written.
+        every, total_steps, throughput, steps_per_epoch: see `ScalarLog`.
     """
 
-    def __init__(self, path: Path, *, resumed_at: int = 0) -> None:
-        self._path = path
+    def __init__(
+        self,
+        path: str | Path,
+        *,
+        resumed_at: int = 0,
+        every: int = 10,
+        total_steps: int | None = None,
+        throughput: Throughput | None = None,
+        steps_per_epoch: float | None = None,
+    ) -> None:
+        super().__init__(
+            every=every,
+            total_steps=total_steps,
+            throughput=throughput,
+            steps_per_epoch=steps_per_epoch,
+        )
+        self._path = path = Path(path)
         self._entry: dict[str, float | None] = {}
         self._begin = self._end = 0  # of the last entry, in bytes
         self._attempts = Attempts()

@@ -1,9 +1,16 @@
 """Evaluation at intervals while a model trains."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Protocol
 
 from clipbench_tf.callbacks.every_steps import EverySteps
-from clipbench_tf.callbacks.log_scalars import ScalarLog
+
+
+class ResultLog(Protocol):
+    """Anything that takes results: a `ScalarLog`, `Progress`, `BestCheckpoint`."""
+
+    def write(self, step: int, values: Mapping[str, float]) -> None:
+        """Takes `values` by name; a second call for the same step adds to the first."""
 
 
 class PeriodicEvaluation(EverySteps):
@@ -21,7 +28,7 @@ class PeriodicEvaluation(EverySteps):
         every: int,
         total_steps: int,
         run: Callable[[], Iterable[tuple[str, float]]],
-        logs: Sequence[ScalarLog],
+        logs: Sequence[ResultLog],
     ) -> None:
         super().__init__(every, total_steps)
         self._run, self._sinks = run, tuple(logs)

@@ -20,19 +20,7 @@ class Batching:
 
     Every random choice for the pair at position p comes from (seed, p).
 
-    Args:
-        tokenizer: captions -> ids.
-        image_views: what becomes of a picture.
-        caption_views: one operation for each text view, all on the same caption of the pair; they
-            are traced as they are, without AutoGraph.
-        mask_probability: of a token of text view 0 to be masked; 0 for no masked language
-            modelling.
-        separate_masked_view: give masked language modelling a last text view of its own. By
-            default, as in the released code, view 0 is masked for every objective, which saves
-            a text pass.
-        trim_captions: cut ids and labels behind the longest caption of a batch, in steps of 8
-            positions. It changes no result, unless an objective counts padding.
-        seed: of views and masks.
+    The arguments are those of `Pipeline`, which adds where the pairs come from.
 
     Raises:
         ValueError: for masks without a mask token.

@@ -21,10 +21,19 @@ class Pipeline(Batching):
 
     Args:
         dataset: an embedded data set's name or a folder (see `sources.load`).
-        tokenizer, image_views, caption_views, mask_probability, separate_masked_view,
-            trim_captions: see `Batching`.
+        tokenizer: captions -> ids.
+        image_views: what becomes of a picture.
+        caption_views: one operation for each text view, all on the same caption of the pair; they
+            are traced as they are, without AutoGraph.
         batch_size: pairs in a global batch.
         split: the part of the data set to train on.
+        mask_probability: of a token of text view 0 to be masked; 0 for no masked language
+            modelling.
+        separate_masked_view: give masked language modelling a last text view of its own. By
+            default, as in the released code, view 0 is masked for every objective, which saves
+            a text pass.
+        trim_captions: cut ids and labels behind the longest caption of a batch, in steps of 8
+            positions. It changes no result, unless an objective counts padding.
         seed: of data order, views and masks.
         shuffle_buffer: records held in memory to be mixed.
         max_corrupt_fraction: of records that may be skipped before the run ends with an error.

@@ -20,7 +20,8 @@ class SavedEncoders:
     """
 
     def __init__(self, folder: str | Path) -> None:
-        self.card = card.read(Path(folder))
+        self.folder = Path(folder)
+        self.card = card.read(self.folder)
         _import_operations(self.card)
         try:
             self._model = tf.saved_model.load(str(folder))  # what it holds lives as long as it

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 
 import keras
 
+from clipbench_tf.features import Batch
 from clipbench_tf.optimization.fused_adamw import FusedAdamW
 from clipbench_tf.optimization.schedule import WarmupCosine
 
@@ -74,6 +75,15 @@ class Recipe:
         optimizer.exclude_from_weight_decay([v for v in variables if not decayed(v)])
         optimizer.build(variables)
         return optimizer
+
+    def compile(self, method: keras.Model, example: Batch, steps_per_epoch: float) -> None:
+        """Builds `method` on `example`, whose values do not matter, and gives it this optimizer.
+
+        Raises:
+            ValueError: if the method cannot be built, or the warm-up is not shorter than the run.
+        """
+        method.build(example)
+        method.compile(self.optimizer(method.trainable_variables, steps_per_epoch))
 
 
 def decayed(variable: keras.Variable) -> bool:

@@ -3,11 +3,11 @@
 import contextlib
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import TypeVar
 
 import keras
 import tensorflow as tf
 
-from clipbench_tf.callbacks.log_scalars import LogScalars
 from clipbench_tf.callbacks.metrics_log import MetricsLog
 from clipbench_tf.callbacks.non_finite import NonFinite
 from clipbench_tf.callbacks.periodic_evaluation import PeriodicEvaluation
@@ -28,6 +28,8 @@ from clipbench_tf.optimization.recipe import Recipe
 from clipbench_tf.training.compatibility import check
 from clipbench_tf.training.results import RunResults
 from clipbench_tf.training.segments import segments
+
+Log = TypeVar("Log", MetricsLog, TensorBoardLog)
 
 
 class Trainer:
@@ -125,10 +127,11 @@ class Trainer:
                 before = checkpoints.step()
                 watchers = self.watchers(checkpoints)
                 if chief:
-                    tensorboard = TensorBoardLog(self.workdir / "tensorboard", resumed_at=before)
+                    throughput = Throughput(self.pipeline.batch_size)
+                    tensorboard = self._log(TensorBoardLog, "tensorboard", before, throughput)
                     if before < self.total_steps:
                         tensorboard.write_text(before, "config", config)
-                    watchers = self.callbacks(checkpoints, tensorboard)
+                    watchers = self.callbacks(checkpoints, tensorboard, throughput)
                 self.fit(checkpoints, watchers)
             record = {}
             if chief:
@@ -150,10 +153,7 @@ class Trainer:
         Raises:
             CheckpointError: if workers found different ones.
         """
-        self.method.build(self.pipeline.example())
-        self.method.compile(
-            self.recipe.optimizer(self.method.trainable_variables, self.pipeline.steps_per_epoch)
-        )
+        self.recipe.compile(self.method, self.pipeline.example(), self.pipeline.steps_per_epoch)
         checkpoints = Checkpoints(
             self.workdir / "checkpoints",
             self.method,
@@ -224,12 +224,11 @@ class Trainer:
         ]
 
     def callbacks(
-        self, checkpoints: Checkpoints, tensorboard: TensorBoardLog
+        self, checkpoints: Checkpoints, tensorboard: TensorBoardLog, throughput: Throughput
     ) -> list[keras.callbacks.Callback]:
         """What watches the run on the chief. The order matters: measure, log, evaluate, save."""
         total, step = self.total_steps, checkpoints.step()
-        metrics = MetricsLog(self.workdir / "metrics.jsonl", resumed_at=step)
-        throughput = Throughput(self.pipeline.batch_size)
+        metrics = self._log(MetricsLog, "metrics.jsonl", step, throughput)
         progress = Progress(total, throughput)
         best = BestCheckpoint(checkpoints, self.best_by)
         if step < total:
@@ -238,16 +237,22 @@ class Trainer:
             tensorboard.write_views(step, views, self.pipeline.tokenizer.decode)
         return [
             throughput,
-            LogScalars(
-                self.log_every,
-                total,
-                [metrics, tensorboard],
-                throughput=throughput,
-                steps_per_epoch=self.pipeline.steps_per_epoch,
-            ),
+            metrics,
+            tensorboard,
             progress,
             PeriodicEvaluation(
                 self.interval, total, self.validation.run, [progress, metrics, tensorboard, best]
             ),
             *self.watchers(checkpoints, progress.say),
         ]
+
+    def _log(self, kind: type[Log], name: str, step: int, throughput: Throughput) -> Log:
+        """A log of the run folder, continued at `step`."""
+        return kind(
+            self.workdir / name,
+            resumed_at=step,
+            every=self.log_every,
+            total_steps=self.total_steps,
+            throughput=throughput,
+            steps_per_epoch=self.pipeline.steps_per_epoch,
+        )

@@ -6,22 +6,40 @@ from pathlib import Path
 import numpy as np
 import tensorflow as tf
 
+from clipbench_tf.callbacks.scalar_log import ScalarLog
 from clipbench_tf.callbacks.tensorboard.event_files import drop_events_after
 from clipbench_tf.callbacks.tensorboard.view_grid import view_grid
+from clipbench_tf.callbacks.throughput import Throughput
 from clipbench_tf.checkpoints.disk import Attempts
 from clipbench_tf.features import Batch
 
 
-class TensorBoardLog:
+class TensorBoardLog(ScalarLog):
     """Writes to a TensorBoard folder. What cannot be written is missing, and the run goes on.
 
     Args:
         folder: for the event files; created if need be.
         resumed_at: the step that the run goes on from; what was written for later ones goes.
+        every, total_steps, throughput, steps_per_epoch: see `ScalarLog`.
     """
 
-    def __init__(self, folder: Path, *, resumed_at: int = 0) -> None:
-        self._folder = folder
+    def __init__(
+        self,
+        folder: str | Path,
+        *,
+        resumed_at: int = 0,
+        every: int = 10,
+        total_steps: int | None = None,
+        throughput: Throughput | None = None,
+        steps_per_epoch: float | None = None,
+    ) -> None:
+        super().__init__(
+            every=every,
+            total_steps=total_steps,
+            throughput=throughput,
+            steps_per_epoch=steps_per_epoch,
+        )
+        self._folder = folder = Path(folder)
         self._writer: tf.summary.SummaryWriter | None = None
         self._attempts = Attempts()
         self._attempt(lambda: drop_events_after(resumed_at, folder))

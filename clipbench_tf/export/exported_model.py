@@ -1,0 +1,132 @@
+"""An exported model in Python: encode pictures and texts, classify without training."""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+import tensorflow as tf
+
+from clipbench_tf.data.images.decoding import FORMATS
+from clipbench_tf.evaluation.zero_shot import Classifier
+from clipbench_tf.export import card
+from clipbench_tf.export.saved_encoders import SavedEncoders
+
+Picture = str | Path | bytes  # the path of a file, or its bytes
+_TOGETHER = 128  # pictures or texts that are encoded in one call
+
+
+class ExportedModel(SavedEncoders):
+    """The SavedModel in `folder`, for use from Python. N pictures or texts, E embedding, C classes.
+
+    Raises:
+        ExportError: if the folder holds no SavedModel of ours.
+    """
+
+    def encode_images(self, pictures: Sequence[Picture]) -> np.ndarray:
+        """Embeddings of unit length, float32 [N, E].
+
+        Raises:
+            ValueError: for a file that is not there, or that is no picture.
+        """
+
+        def embeddings(start: int, part: tf.Tensor) -> tf.Tensor:
+            try:
+                return self._run["encode_image"](image=part)["embedding"]
+            except tf.errors.InvalidArgumentError:
+                _refuse(pictures, start, self.represent_images(part)[1])
+                raise
+
+        return self._joined(_read(pictures), embeddings)
+
+    def encode_texts(self, texts: Sequence[str]) -> np.ndarray:
+        """Embeddings of unit length, float32 [N, E]."""
+
+        def embeddings(start: int, part: tf.Tensor) -> tf.Tensor:
+            return self._run["encode_text"](text=part)["embedding"]
+
+        return self._joined(texts, embeddings)
+
+    def classify(
+        self,
+        pictures: Sequence[Picture],
+        classes: Sequence[str],
+        templates: Sequence[str] | None = None,
+    ) -> np.ndarray:
+        """Probabilities of `classes` by zero-shot classification, float32 [N, C].
+
+        They are the softmax of the similarities, by the model's own scorer, at the learnt
+        temperature.
+
+        Args:
+            pictures: N of them.
+            classes: C names.
+            templates: prompts with `{}` for the name; by default those of the model card.
+
+        Raises:
+            ValueError: for a file that is not there, or that is no picture; for no classes.
+        """
+        if not classes:
+            raise ValueError("classify needs at least one class name.")
+        classifier = Classifier(self, classes, templates or self.card["templates"])
+
+        def probabilities(start: int, part: tf.Tensor) -> tf.Tensor:
+            images, valid = self.represent_images(part)
+            _refuse(pictures, start, valid)
+            return tf.nn.softmax(classifier.scores(images) / self.card["temperature"])
+
+        return self._joined(_read(pictures), probabilities, width=len(classes))
+
+    def _joined(
+        self,
+        items: Sequence[str | bytes],
+        run: Callable[[int, tf.Tensor], tf.Tensor],
+        width: int | None = None,
+    ) -> np.ndarray:
+        """`run` of a few strings at a time and the number of the first, joined to [N, width]."""
+        starts = range(0, len(items), _TOGETHER)
+        parts = [run(i, tf.constant(items[i : i + _TOGETHER], tf.string)).numpy() for i in starts]
+        return np.concatenate(parts or [np.zeros([0, width or self.card["embed_dim"]], np.float32)])
+
+
+def load(folder: str | Path) -> ExportedModel:
+    """The model of a finished training run, or of an export.
+
+    Args:
+        folder: the run folder, or that of a SavedModel.
+
+    Raises:
+        ExportError: if neither is there.
+    """
+    inner = Path(folder) / "saved_model"
+    if card.is_export(inner):
+        return ExportedModel(inner)
+    if (Path(folder) / "config.gin").is_file():
+        raise card.ExportError(
+            f"The run in {str(folder)!r} has no saved_model/ yet; start its command again to "
+            f"finish it."
+        )
+    return ExportedModel(folder)
+
+
+def _read(pictures: Sequence[Picture]) -> list[bytes]:
+    encoded = []
+    for number, picture in enumerate(pictures):
+        try:
+            encoded.append(picture if isinstance(picture, bytes) else Path(picture).read_bytes())
+        except OSError as error:
+            raise ValueError(
+                f"{_name(pictures, number)} cannot be read: {error.strerror}."
+            ) from None
+    return encoded
+
+
+def _refuse(pictures: Sequence[Picture], start: int, valid: tf.Tensor) -> None:
+    """Raises ValueError where one of those from `start` on is not `valid`, bool [B]."""
+    bad = [start + n for n, good in enumerate(valid.numpy()) if not good]
+    if bad:
+        raise ValueError(f"{_name(pictures, bad[0])} cannot be decoded; {FORMATS} is expected.")
+
+
+def _name(pictures: Sequence[Picture], number: int) -> str:
+    picture = pictures[number]
+    return f"Picture {number}" if isinstance(picture, bytes) else f"Picture {str(picture)!r}"
