@@ -1,5 +1,6 @@
 """What a finished run leaves: accuracy, record, export, projector, and a word to its user."""
 
+import shlex
 from pathlib import Path
 
 import keras
@@ -64,13 +65,17 @@ class RunResults:
                 f"the last checkpoint, {checkpoints.latest}."
             ) from error
         print(
-            f"\nLook at the run:      tensorboard --logdir={self.workdir / 'tensorboard'}\n"
+            f"\nLook at the run:      tensorboard --logdir={self._quoted('tensorboard')}\n"
             f"Evaluate the export:  {command('evaluate')} "
-            f"--saved_model={self.workdir / 'saved_model'} "
+            f"--saved_model={self._quoted('saved_model')} "
             f"--dataset={self.evaluation.dataset.name}",
             flush=True,
         )
         return facts
+
+    def _quoted(self, name: str) -> str:
+        """The path of what is called `name` in the run folder, as a shell reads it."""
+        return shlex.quote(str(self.workdir / name))
 
     def _write(
         self, results: list[SplitResult], tensorboard: TensorBoardLog, step: int, seconds: float
