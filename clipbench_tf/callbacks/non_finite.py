@@ -1,4 +1,4 @@
-"""What to do when a loss or a gradient is not finite: say where it comes from, skip or stop."""
+"""Reports losses and gradients that are not finite; skips such steps or ends the run."""
 
 from collections.abc import Callable
 
@@ -28,12 +28,12 @@ class NonFinite(keras.callbacks.Callback):
 
     Args:
         pipeline: the training data.
-        checkpoints: know the last good one.
-        skips: skipped steps in a row that are put up with; 0 stops at the first.
-        say: tells the user.
+        checkpoints: of the run, for the path of the last good one.
+        skips: skipped steps in a row that are tolerated; 0 ends the run at the first.
+        say: prints a line for the user.
 
     Raises:
-        NonFiniteError: where there are more.
+        NonFiniteError: where there are more than `skips`.
     """
 
     def __init__(
@@ -87,7 +87,7 @@ class NonFinite(keras.callbacks.Callback):
         )
 
     def _suspects(self, position: int) -> tuple[list[str], str]:
-        """Keys of this worker's batch from `position` on, and what they have done."""
+        """Keys of the examples in this worker's batch at `position`, and what is known of them."""
         place = {"worker": replicas.worker(), "workers": replicas.workers()}
         size = self._pipeline.batch_size // place["workers"]
         batch = next(iter(self._pipeline.batches(position, batch_size=size, **place)))
@@ -99,7 +99,7 @@ class NonFinite(keras.callbacks.Callback):
         return self._pipeline.keys(positions, **place), "all features are finite, of"
 
     def _not_finite(self, images: tf.Tensor, ids: tf.Tensor) -> np.ndarray:
-        """bool [B]: whether a feature of the pair is not finite, by the weights of now."""
+        """bool [B]: whether a feature of the pair is not finite, with the present weights."""
         views = (*self.model.encode_images(images), *self.model.encode_texts(ids))
         features = [f for view in views for f in (view.embedding, view.tokens)]
         rows = [tf.math.is_finite(tf.reshape(f, [len(ids), -1])) for f in features]

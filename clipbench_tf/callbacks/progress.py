@@ -1,4 +1,4 @@
-"""What a user sees while a model trains: a line with step, loss, speed and time left."""
+"""The progress of training on the terminal: step, loss, speed and time left."""
 
 import contextlib
 import shutil
@@ -18,20 +18,20 @@ _FIRST_REPORT = 15.0  # seconds of compiling; the next lines come after twice as
 
 
 class Progress(keras.callbacks.Callback):
-    """Redraws one line on a terminal; elsewhere writes a line every half minute.
+    """Updates one line on a terminal; writes a line every 30 seconds to a file or pipe.
 
-    While the first step compiles, another thread says for how long: each second on a terminal,
-    elsewhere after 15, 30, 60, ... seconds.
+    While the first step compiles, a thread reports the elapsed time: each second on a terminal,
+    else after 15, 30, 60, ... seconds.
 
-    It is a log too: results that are handed to `write` get a line of their own.
+    Results that are passed to `write` get a line of their own.
 
     Args:
         total_steps: of the whole run.
         throughput: the measured speed.
         stream: where to write; standard output unless given.
         clock: the time in seconds.
-        tick: seconds between two looks at the clock while the first step compiles; None for
-            looks only when `look` is called.
+        tick: seconds between two reports while the first step compiles; None to report only when
+            `report_compiling` is called.
     """
 
     def __init__(
@@ -48,10 +48,10 @@ class Progress(keras.callbacks.Callback):
         self._stream = stream or sys.stdout
         self._in_place = self._stream.isatty()
         self._interval = 0.5 if self._in_place else 30.0  # seconds
-        self._line = ""  # what stands on the terminal's last line
+        self._line = ""  # the text in the terminal's last line
         self._begun, self._shown_at = False, float("-inf")
         self._tick, self._compiled = tick, threading.Event()
-        self._looking: threading.Thread | None = None
+        self._reporter: threading.Thread | None = None
         self._position, self._started, self._next_report = "", 0.0, _FIRST_REPORT
 
     def on_train_begin(self, logs: dict | None = None) -> None:
@@ -61,31 +61,31 @@ class Progress(keras.callbacks.Callback):
             self._position, self._started = f"step {step}/{self._total}", self._clock()
             self._show(self._position, "compiling the training step ...")
             if self._tick is not None:
-                self._looking = threading.Thread(target=self._look_often, daemon=True)
-                self._looking.start()
+                self._reporter = threading.Thread(target=self._report_often, daemon=True)
+                self._reporter.start()
 
-    def look(self) -> None:
-        """Says how long the first step has been compiling, if it is time to."""
+    def report_compiling(self) -> None:
+        """Reports for how long the first step has been compiling, if a report is due."""
         seconds = self._clock() - self._started
         if self._in_place or seconds >= self._next_report:
             self._show(self._position, f"compiling the training step: {seconds:.0f} s")
         while seconds >= self._next_report:
             self._next_report *= 2.0
 
-    def rest(self) -> None:
-        """Ends what `on_train_begin` began, as the first step has been taken or has failed."""
+    def stop_reporting(self) -> None:
+        """Stops the thread of `on_train_begin`; to be called too where the first step fails."""
         self._compiled.set()
-        if self._looking is not None:
-            self._looking.join()
+        if self._reporter is not None:
+            self._reporter.join()
 
-    def _look_often(self) -> None:
+    def _report_often(self) -> None:
         while not self._compiled.wait(self._tick):
-            self.look()
+            self.report_compiling()
 
     def on_train_batch_end(self, batch: int, logs: dict | None = None) -> None:
         now, step = self._clock(), global_step(self.model)
         if not self._compiled.is_set():
-            self.rest()
+            self.stop_reporting()
             self.say(f"compiled the training step in {now - self._started:.0f} s")
         if now - self._shown_at >= self._interval or step >= self._total:
             self._shown_at = now

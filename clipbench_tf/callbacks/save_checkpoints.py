@@ -1,4 +1,4 @@
-"""When a run saves: at intervals, at its end, and before it obeys a signal."""
+"""Saves checkpoints: at intervals, at the end, and before the process obeys a signal."""
 
 import signal
 from collections.abc import Callable
@@ -26,7 +26,7 @@ class SaveCheckpoints(keras.callbacks.Callback):
         checkpoints: where to.
         every: the interval in steps.
         total_steps: of the whole run, which may take several `fit`s.
-        say: tells the user.
+        say: prints a line for the user.
 
     Raises:
         Stopped: after such a signal, with exit status 128 + its number (SIGTERM's, where another
@@ -75,7 +75,7 @@ class SaveCheckpoints(keras.callbacks.Callback):
     def on_train_end(self, logs: dict | None = None) -> None:
         saved, step = self._save(), self._checkpoints.step()
         if step < self._total:
-            return  # more is to come, whose next step tells all of a signal
+            return  # another `fit` follows; its next step tells all workers of a signal
         if self._signal is not None:
             self._stop(step, saved)
         self._restore_handlers()
@@ -85,7 +85,7 @@ class SaveCheckpoints(keras.callbacks.Callback):
 
     def _stop(self, step: int, saved: bool) -> None:
         self._restore_handlers()
-        # Others would take an early leave for a failure.
+        # Other workers would take an early exit for a failure.
         if not replicas.barrier(tf.distribute.get_strategy(), saved):
             raise CheckpointError(
                 f"Stopped after step {step}, which could not be saved; the same command goes on "

@@ -1,4 +1,4 @@
-"""From a parsed configuration to a trainer, on all workers or on none."""
+"""Builds the trainer that the configuration binds, on all workers or on none."""
 
 import contextlib
 import faulthandler
@@ -16,7 +16,7 @@ from clipbench_tf.training.train import Trainer
 
 
 def build_trainer(workdir: Path, *, timeout: float = 60.0) -> Trainer:
-    """Meets the other workers, builds everything that is bound, and claims the run folder.
+    """Waits for the other workers, builds what the configuration binds, claims the run folder.
 
     Args:
         workdir: the run folder.
@@ -34,15 +34,15 @@ def build_trainer(workdir: Path, *, timeout: float = 60.0) -> Trainer:
     if workers is None or workers.index == 0:
         print(precision.message(settled), flush=True)
     if workers is not None:
-        told = f"{config.bound()}\n--workdir={workdir}\nGPUs of each worker: {gpus}\n"
-        handshake.meet(workers, told, timeout=timeout)
+        compared = f"{config.bound()}\n--workdir={workdir}\nGPUs of each worker: {gpus}\n"
+        handshake.meet(workers, compared, timeout=timeout)
         # Where one is gone now, TensorFlow waits for it for an hour, and lets no Python thread run.
         faulthandler.dump_traceback_later(2 * timeout, exit=True)
     try:
         strategy = config.build("strategy.prepare")
     finally:
         faulthandler.cancel_dump_traceback_later()
-    with _together(strategy):
+    with _all_or_none(strategy):
         trainer = config.build("train.Trainer", workdir=workdir, strategy=strategy)
         config.check_used()
         if replicas.is_chief(strategy):
@@ -51,8 +51,8 @@ def build_trainer(workdir: Path, *, timeout: float = 60.0) -> Trainer:
 
 
 @contextlib.contextmanager
-def _together(strategy: tf.distribute.Strategy) -> Iterator[None]:
-    """What fails on one worker within fails on all: none is left waiting for it."""
+def _all_or_none(strategy: tf.distribute.Strategy) -> Iterator[None]:
+    """An error on one worker within ends all of them, so that none waits for it."""
     own: ValueError | None = None
     try:
         yield

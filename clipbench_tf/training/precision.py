@@ -1,4 +1,4 @@
-"""Which precision a run computes in: bound by hand, kept from its start, or the fastest here."""
+"""The precision of a run: bound by hand, kept from its beginning, or the fastest here."""
 
 import re
 from pathlib import Path
@@ -10,10 +10,10 @@ NAME = "strategy.prepare.precision"
 
 
 def settle(workdir: Path) -> Precision:
-    """Puts what 'auto' stands for into the configuration; returns it, and why.
+    """Replaces 'auto' in the configuration by a precision; returns it and the reason.
 
-    From then on the configuration that workers compare, and that the run folder keeps, names it: a
-    run that goes on on another kind of machine keeps what it began with.
+    The configuration that workers compare, and that the run folder keeps, then names it: a run
+    that is resumed on another kind of machine keeps its precision.
     """
     bound = config.value(NAME, "auto")
     if bound != "auto":
@@ -27,12 +27,12 @@ def settle(workdir: Path) -> Precision:
 
 
 def message(settled: Precision) -> str:
-    """What a run says first; a second line warns where the processor only imitates bfloat16."""
+    """The first line of a run's output; a second one warns where bfloat16 is emulated."""
     line = f"Precision {settled.policy}: {settled.reason}."
     if settled.policy == "mixed_bfloat16" and hardware.imitates_bfloat16():
         line += (
             f"\nWarning: the CPU ({hardware.processor()}) has no bfloat16 instructions; "
-            f"TensorFlow imitates them, and float32 is {hardware.FACTOR} as fast: "
+            f"TensorFlow emulates them, and float32 is {hardware.FACTOR} as fast: "
             f"{NAME} = 'float32', in another --workdir."
         )
     return line

@@ -1,4 +1,4 @@
-"""What a finished run leaves: accuracy, record, export, projector, and a word to its user."""
+"""The results of a finished run: accuracies, record, export, projector, and what to do next."""
 
 import shlex
 from pathlib import Path

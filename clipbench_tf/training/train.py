@@ -33,7 +33,7 @@ Log = TypeVar("Log", MetricsLog, TensorBoardLog)
 
 
 class Trainer:
-    """One run of one method in one folder; the same command goes on where it stopped.
+    """One training run of one method in one folder; a stopped run is resumed.
 
     Args:
         workdir: the run folder.
@@ -125,19 +125,19 @@ class Trainer:
             with self.strategy.scope():
                 checkpoints = self.prepare()
                 before = checkpoints.step()
-                watchers = self.watchers(checkpoints)
+                callbacks = self.worker_callbacks(checkpoints)
                 if chief:
                     throughput = Throughput(self.pipeline.batch_size)
                     tensorboard = self._log(TensorBoardLog, "tensorboard", before, throughput)
                     if before < self.total_steps:
                         tensorboard.write_text(before, "config", config)
-                    watchers = self.callbacks(checkpoints, tensorboard, throughput)
-                self.fit(checkpoints, watchers)
+                    callbacks = self.chief_callbacks(checkpoints, tensorboard, throughput)
+                self.fit(checkpoints, callbacks)
             record = {}
             if chief:
-                # Out of the scope, where all workers would have to make a new variable together.
-                outcome = RunResults(self.workdir, self.encoders, self.evaluation, self.pipeline)
-                record = outcome.write(tensorboard, checkpoints)
+                # Outside the scope, in which all workers would have to create a new variable together.
+                results = RunResults(self.workdir, self.encoders, self.evaluation, self.pipeline)
+                record = results.write(tensorboard, checkpoints)
             with self.strategy.scope():
                 replicas.barrier(self.strategy)  # no worker leaves while another needs it
         except tf.errors.OpError as error:
@@ -178,8 +178,8 @@ class Trainer:
         with contextlib.ExitStack() as stack:
             for callback in callbacks:
                 if isinstance(callback, Progress):
-                    stack.callback(callback.rest)  # Keras tells no callback of an error
-            # Again, because a skipped step is none of those that were to be taken.
+                    stack.callback(callback.stop_reporting)  # Keras tells no callback of an error
+            # Repeated, because skipped steps do not count.
             while checkpoints.step() < self.total_steps:
                 self._fit_segments(checkpoints.step(), callbacks)
 
@@ -196,7 +196,7 @@ class Trainer:
             )
 
     def batches(self) -> tf.data.Dataset:
-        """What is left of the endless stream, dealt to the replicas; each worker reads its own."""
+        """The rest of the endless stream, distributed to the replicas; each worker reads its part."""
         positions = self.method.position.numpy()
 
         def of_worker(context: tf.distribute.InputContext) -> tf.data.Dataset:
@@ -207,26 +207,26 @@ class Trainer:
                 workers=context.num_input_pipelines,
                 batch_size=self.pipeline.batch_size // self.strategy.num_replicas_in_sync,
             )
-            # Otherwise workers would ask each other at every step whether there is another batch.
+            # Otherwise the workers would synchronise at every step on whether a batch is left.
             return batches.apply(
                 tf.data.experimental.assert_cardinality(tf.data.INFINITE_CARDINALITY)
             )
 
         return self.strategy.distribute_datasets_from_function(of_worker)
 
-    def watchers(
+    def worker_callbacks(
         self, checkpoints: Checkpoints, say: Callable[[str], None] = print
     ) -> list[keras.callbacks.Callback]:
-        """What runs on every worker."""
+        """Those of every worker."""
         return [
             NonFinite(self.pipeline, checkpoints, self.skip_non_finite, say),
             SaveCheckpoints(checkpoints, self.checkpoint_every, self.total_steps, say),
         ]
 
-    def callbacks(
+    def chief_callbacks(
         self, checkpoints: Checkpoints, tensorboard: TensorBoardLog, throughput: Throughput
     ) -> list[keras.callbacks.Callback]:
-        """What watches the run on the chief. The order matters: measure, log, evaluate, save."""
+        """Those of the chief. The order matters: measure, log, evaluate, save."""
         total, step = self.total_steps, checkpoints.step()
         metrics = self._log(MetricsLog, "metrics.jsonl", step, throughput)
         progress = Progress(total, throughput)
@@ -243,7 +243,7 @@ class Trainer:
             PeriodicEvaluation(
                 self.interval, total, self.validation.run, [progress, metrics, tensorboard, best]
             ),
-            *self.watchers(checkpoints, progress.say),
+            *self.worker_callbacks(checkpoints, progress.say),
         ]
 
     def _log(self, kind: type[Log], name: str, step: int, throughput: Throughput) -> Log:

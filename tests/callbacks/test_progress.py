@@ -69,7 +69,7 @@ def test_a_pipe_is_told_less_and_less_often_how_long_compiling_takes():
     run = Run(stream)
     for second in range(1, 131):
         run.now = float(second)
-        run.progress.look()
+        run.progress.report_compiling()
     run.steps(1)
     assert stream.getvalue().splitlines()[:-1] == [
         "step 0/200  compiling the training step ...",
@@ -83,7 +83,7 @@ def test_a_terminal_counts_the_seconds_of_compiling_in_place():
     run = Run(stream)
     for second in range(1, 43):
         run.now = float(second)
-        run.progress.look()
+        run.progress.report_compiling()
     assert stream.screen()[0].endswith("compiling the training step: 42 s")
     run.steps(1)
     assert len(stream.screen()) == 2
@@ -94,12 +94,12 @@ def test_another_thread_looks_at_the_clock_until_the_first_step_has_been_taken()
     stream, seen = Terminal(), threading.Event()
     throughput = SimpleNamespace(pairs_per_second=None, seconds_left=lambda n: None)
     progress = Progress(9, throughput, stream=stream, tick=1e-4)
-    look = progress.look
-    progress.look = lambda: (look(), seen.set())
+    look = progress.report_compiling
+    progress.report_compiling = lambda: (look(), seen.set())
     progress.set_model(SimpleNamespace(optimizer=SimpleNamespace(iterations=tf.Variable(0))))
     progress.on_train_begin()
     assert seen.wait(60.0)
-    progress.rest()
+    progress.stop_reporting()
     before = stream.getvalue()
     assert "compiling the training step: 0 s" in before
     assert not progress._looking.is_alive()
