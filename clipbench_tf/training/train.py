@@ -135,7 +135,7 @@ class Trainer:
                 self.fit(checkpoints, callbacks)
             record = {}
             if chief:
-                # Outside the scope, in which all workers would have to create a new variable together.
+                # Outside the scope, where all workers would have to create new variables together.
                 results = RunResults(self.workdir, self.encoders, self.evaluation, self.pipeline)
                 record = results.write(tensorboard, checkpoints)
             with self.strategy.scope():
@@ -196,7 +196,7 @@ class Trainer:
             )
 
     def batches(self) -> tf.data.Dataset:
-        """The rest of the endless stream, distributed to the replicas; each worker reads its part."""
+        """The rest of the endless stream, dealt to the replicas; each worker reads its own part."""
         positions = self.method.position.numpy()
 
         def of_worker(context: tf.distribute.InputContext) -> tf.data.Dataset:

@@ -102,7 +102,7 @@ def test_another_thread_looks_at_the_clock_until_the_first_step_has_been_taken()
     progress.stop_reporting()
     before = stream.getvalue()
     assert "compiling the training step: 0 s" in before
-    assert not progress._looking.is_alive()
+    assert not progress._reporter.is_alive()
 
 
 def test_a_terminal_has_one_line_drawn_anew():
