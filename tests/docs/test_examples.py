@@ -1,0 +1,134 @@
+"""The examples of docs/extending.md, run as a reader would run them."""
+
+import importlib
+import json
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from clipbench_tf.data import sources
+from tests.docs import pages
+from tests.objectives import samples
+
+pytestmark = pytest.mark.skipif(not pages.THERE, reason="the tests lie apart from the pages")
+
+
+@pytest.fixture
+def run(tmp_path, monkeypatch):
+    """Follows a section in an empty folder, or writes its files alone; returns what it defined."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    known = set(sys.modules)
+
+    def follow(title: str, *, files_only: bool = False) -> dict:
+        names: dict = {"__name__": "example"}
+        for block in pages.blocks(pages.section(pages.text("extending.md"), title)):
+            if block.file:
+                Path(block.file).write_text(block.text, encoding="utf-8")
+            elif block.language == "python" and not files_only:
+                exec(compile(block.text, f"docs/extending.md, {title}", "exec"), names)
+        return names
+
+    yield follow
+    for path in tmp_path.glob("*.py"):
+        if path.stem not in known:
+            sys.modules.pop(path.stem, None)
+
+
+def trained(names: dict) -> bool:
+    first, second = names["losses"]
+    return bool(np.isfinite([first, second]).all()) and first != second
+
+
+def test_an_image_encoder_of_ones_own_trains(run):
+    names = run("An image encoder")
+    assert trained(names)
+    trainer = names["trainer"]
+    assert type(trainer.method.image_encoder).__module__ == "mean_pool"
+    embedding, pooled, tokens = trainer.encoders.images(np.zeros([3, 64, 64, 3], np.uint8))
+    assert (embedding.shape, pooled.shape, tokens.shape) == ((3, 128), (3, 64), (3, 64, 64))
+    np.testing.assert_allclose(pooled, np.mean(tokens, axis=1), atol=1e-5)
+
+
+def test_a_data_set_of_ones_own_is_written_read_and_trained_on(run):
+    names = run("A data source")
+    assert trained(names)
+    data = sources.load("data/squares")
+    assert data.classes == ("red", "green", "blue", "black")
+    assert {n: s.examples for n, s in data.splits.items()} == {"train": 128, "validation": 32}
+    for record in sources.records(data.split("train").counted()):
+        example = sources.parse(record)
+        colour = data.classes[int(example["label"])]
+        written = [f"a {colour} square".encode(), f"a square in {colour}".encode()]
+        assert example["captions"].numpy().tolist() == written
+        assert example["image"].numpy().startswith(b"\x89PNG")
+    assert all("square" in caption for caption in names["captions"])
+    for _, value in names["trainer"].validation.run():
+        assert 0 <= value <= 1
+
+
+def test_an_evaluation_of_ones_own_gives_the_recall_of_the_weights_it_sees(run):
+    names = run("An evaluation")
+    log = Path("runs/retrieval/metrics.jsonl").read_text(encoding="utf-8")
+    lines = [json.loads(line) for line in log.splitlines()]
+    assert [line["step"] for line in lines] == [1, 2]
+    encoders, split = names["trainer"].encoders, names["trainer"].dataset.split("validation")
+    examples = [sources.parse(record) for record in sources.records(split)]
+    captions = np.array([example["captions"][0].numpy() for example in examples])
+    texts = encoders.texts(captions).embedding.numpy()
+    pixels = encoders.pixels(np.array([example["image"].numpy() for example in examples]))
+    images = encoders.images(pixels).embedding.numpy()
+    cosines = (images @ texts.T) / np.outer(
+        np.linalg.norm(images, axis=1), np.linalg.norm(texts, axis=1)
+    )
+    # A picture whose two nearest are as near as rounding may be found or not.
+    for direction, rows in (("image_to_text", cosines), ("text_to_image", cosines.T)):
+        recall = np.mean(captions[np.argmax(rows, axis=1)] == captions)
+        value = lines[-1][f"retrieval/validation/{direction}"]
+        assert value == pytest.approx(recall, abs=2 / len(captions))
+
+
+def test_a_perfect_model_has_recall_1_in_the_evaluation_of_ones_own(run):
+    run("An evaluation", files_only=True)
+    dataset = sources.load("emoji")
+
+    class Perfect:
+        """The embedding of a picture is that of its caption."""
+
+        def __init__(self, captions: dict[bytes, bytes]) -> None:
+            self.captions = captions
+            self.known = sorted(set(captions.values()))
+
+        def pixels(self, encoded):
+            return encoded
+
+        def images(self, encoded):
+            return self.texts(np.array([self.captions[bytes(e)] for e in encoded.numpy()]))
+
+        def texts(self, captions):
+            rows = [self.known.index(bytes(c)) for c in np.asarray(captions)]
+            return samples.ImageFeatures(np.eye(len(self.known), dtype=np.float32)[rows], 0, 0)
+
+    examples = map(sources.parse, sources.records(dataset.split("validation")))
+    captions = {e["image"].numpy(): e["captions"][0].numpy() for e in examples}
+    evaluation = importlib.import_module("retrieval").Retrieval(Perfect(captions), dataset)
+    values = dict(evaluation.run())
+    assert values == {
+        "retrieval/validation/image_to_text": 1.0,
+        "retrieval/validation/text_to_image": 1.0,
+    }
+
+
+def test_a_supervision_signal_of_ones_own_trains_and_is_its_formula(run):
+    names = run("A supervision signal")
+    assert trained(names)
+    (objective,) = names["trainer"].method.objectives
+    sample = samples.features(batch=5)
+    image, text = (x.embedding.numpy() for x in (sample.images[0], sample.texts[0]))
+    image, text = (x / np.linalg.norm(x, axis=1, keepdims=True) for x in (image, text))
+    fresh = type(objective)(bias=-1.5)
+    signs = 2 * np.eye(5) - 1
+    expected = np.log1p(np.exp(-signs * (5.0 * image @ text.T - 1.5))).sum() / 5
+    assert float(fresh(sample)) == pytest.approx(expected, rel=1e-5)
