@@ -38,9 +38,10 @@ def test_what_is_no_record_is_named(content, tmp_path):
         table.read(path)
 
 
-def test_the_readme_shows_the_committed_records():
+@pytest.mark.parametrize("page", ["README.md", "docs/results.md"])
+def test_a_page_shows_the_committed_records(page):
     assert {path.stem for path in COMMITTED} >= {"clip", "slip", "filip", "declip", "defilip"}
-    assert table.markdown(map(table.read, COMMITTED)) in (ROOT / "README.md").read_text()
+    assert table.markdown(map(table.read, COMMITTED)) in (ROOT / page).read_text()
 
 
 @pytest.mark.parametrize("path", COMMITTED, ids=lambda path: path.stem)

@@ -1,4 +1,4 @@
-"""With the bindings of the README's table, the released code's losses, from pixels and ids on.
+"""With the bindings of docs/text_and_code.md, the released code's losses, from pixels and ids on.
 
 The gradient of the total is compared for every weight, of the towers and of the heads.
 """
@@ -17,7 +17,7 @@ from tests.gin_files import SMALL, trainer
 from tests.released.released import Released, pixels, released_ids
 from tests.released.released_weights import all_pairs
 
-README = Path(__file__).parents[2] / "README.md"
+PAGE = Path(__file__).parents[2] / "docs/text_and_code.md"
 BATCH, QUEUE = 8, 24  # the queue wraps at the end of one caption view: the released one too
 
 TOWERS = (
@@ -41,7 +41,7 @@ DECLIP = (
     "text_mlm.TextMLM.local_mean = True",
 )
 SEPARATE = ("pipeline.Pipeline.separate_masked_view = True", "text_mlm.TextMLM.text_view = 2")
-# What the README's table says, by method.
+# What the page's table says, by method.
 BINDINGS = {
     "clip": TOWERS,
     "slip": (*TOWERS, "image_simclr.ImageSimCLR.synchronized = False"),
@@ -206,10 +206,10 @@ def assignment(binding: str) -> str:
     return f"{left.rsplit('.', 1)[-1]} = {right}"
 
 
-@pytest.mark.skipif(not README.is_file(), reason="the tests lie apart from the README")
-def test_these_bindings_are_those_of_the_readme():
-    text = README.read_text(encoding="utf-8").split("## Where text and released code differ")[1]
-    table = text.split("\n## ")[0]
+@pytest.mark.skipif(not PAGE.is_file(), reason="the tests lie apart from the pages")
+def test_these_bindings_are_those_of_the_page():
+    table = PAGE.read_text(encoding="utf-8").split("| released code | binding |")[1]
+    table = table.split("\n\n")[0]
     claimed = {assignment(b) for b in re.findall(r"`([^`]+ = [^`]+)`", table)}
     tested = {assignment(b) for bindings in BINDINGS.values() for b in bindings}
     assert tested == claimed - ELSEWHERE
