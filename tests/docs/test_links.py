@@ -11,13 +11,13 @@ pytestmark = pytest.mark.skipif(not pages.THERE, reason="the tests lie apart fro
 
 LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
 PATH = re.compile(r"(?<![\w./-])(?:clipbench_tf|gin|scripts|tests|docs|\.ci)/[\w./-]*\w")
-PROSE = re.compile(r"^```.*?^```$", re.DOTALL | re.MULTILINE)  # what is no prose
+FENCED = re.compile(r"^```.*?^```$", re.DOTALL | re.MULTILINE)
 EACH_PAGE = pytest.mark.parametrize("page", pages.PAGES, ids=lambda page: page.name)
 
 
 def anchors(text: str) -> set[str]:
     """The names that GitHub gives the headings of a page."""
-    headings = re.findall(r"^#+ (.*)$", PROSE.sub("", text), re.MULTILINE)
+    headings = re.findall(r"^#+ (.*)$", FENCED.sub("", text), re.MULTILINE)
     return {
         re.sub(r"[^\w -]", "", heading).strip().lower().replace(" ", "-") for heading in headings
     }
@@ -25,7 +25,7 @@ def anchors(text: str) -> set[str]:
 
 def links(page) -> Iterator[tuple[str, str]]:
     """The relative links of a page: path, "" for the page itself, and heading."""
-    for target in LINK.findall(PROSE.sub("", page.read_text(encoding="utf-8"))):
+    for target in LINK.findall(FENCED.sub("", page.read_text(encoding="utf-8"))):
         if not re.match(r"\w+:", target):
             path, _, heading = target.partition("#")
             yield path, heading
@@ -57,6 +57,6 @@ def test_the_readme_leads_to_every_page():
 
 @EACH_PAGE
 def test_prose_has_at_most_100_letters_a_line(page):
-    text = PROSE.sub("", page.read_text(encoding="utf-8"))
+    text = FENCED.sub("", page.read_text(encoding="utf-8"))
     prose = (line for line in text.splitlines() if not line.startswith("|") and "](" not in line)
     assert not [line for line in prose if len(line) > 100]
