@@ -1,1 +1,1 @@
-"""One file per supervision signal of Figure 1."""
+"""The supervision signals of Figure 1, and OTTER's, with one file for each."""

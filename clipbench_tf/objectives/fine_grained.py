@@ -23,27 +23,28 @@ SELECTION_SCORES = {"batch": batch_scores, "own_pair": own_pair_scores}
 class FineGrained(Objective):
     """L_FAS of equations 5 and 7: equation 2 with the token-wise similarity of equation 4.
 
-    Every patch and every word of this replica asks; only the most telling tokens of each item
-    answer, and only these are sent to the other replicas. (The paper leaves open what the
-    selection does to the asking side; the released code never reduces it.) Start, end and
-    padding neither ask nor answer; a text without words has similarity 0 to all pictures.
+    The queries are all patches and words of this replica. The keys are the tokens of each item
+    with the highest selection score, and only keys are gathered from the other replicas. (The
+    paper leaves open whether selection also reduces the queries; the released code does not.)
+    Start, end and padding are neither queries nor keys; a text without words has similarity 0
+    to all pictures.
 
     Deviates: the released code keeps 16 tokens of each item (`selection_count=16`), those with
-    the largest sum of cosines to their own partner (`selection_score="own_pair"`), and lets
-    start, end and padding count (`count_padding=True`).
+    the largest sum of cosines to the tokens of their own partner
+    (`selection_score="own_pair"`), and counts start, end and padding (`count_padding=True`).
 
     Args:
         weight: 1 in equation 5, lambda = 0.2 in equation 7.
         image_view: view of the picture.
         text_view: view of the caption.
         width: of the space that the tokens of both towers are mapped to.
-        temperature: start of this objective's own learnable temperature.
-        temperature_range: bounds kept after each step.
-        selection: share of an item's own tokens that answer, rounded up; 1 turns it off.
-        selection_count: number of tokens that answer, instead of a share.
+        temperature: initial value of this objective's own learnable temperature.
+        temperature_range: bounds that the temperature is clipped to after each step.
+        selection: share of an item's own tokens that are keys, rounded up; 1 selects all.
+        selection_count: number of keys of each item, instead of a share.
         selection_score: "batch" (section 3.3) or "own_pair".
-        count_padding: whether start, end and padding count as words (the pipeline must not trim
-            captions then).
+        count_padding: whether start, end and padding count as words; the pipeline must not trim
+            captions then.
 
     Raises:
         ValueError: for a selection or a temperature out of range, or an unknown score.
@@ -102,7 +103,7 @@ class FineGrained(Objective):
         images = self.image_tokens(view(features.images, self.image_view, "image", self.name))
         texts, words = self.text_tokens(view(features.texts, self.text_view, "text", self.name))
         patches = tf.ones(tf.shape(images)[:2], tf.bool)
-        # The bulk of the work, in the tower's precision ("carefully reduce the precision").
+        # Cosines are most of the work: the compute dtype ("carefully reduce the precision").
         images, texts = (tf.cast(x, self.image_mapping.compute_dtype) for x in (images, texts))
         image_keys, text_keys = self._keys(images, patches, texts, words)
         scale = tf.exp(tf.convert_to_tensor(self.logit_scale_dense))
@@ -114,11 +115,11 @@ class FineGrained(Objective):
         return 0.5 * (cross_entropy(scale * of_images) + cross_entropy(scale * of_texts))
 
     def image_tokens(self, features: ImageFeatures) -> tf.Tensor:
-        """The patches of each picture in the shared space: float32 [B, P, width], unit length."""
+        """The mapped patches of each picture: float32 [B, P, width], unit length."""
         return unit(self.image_mapping(features.tokens))
 
     def text_tokens(self, features: TextFeatures) -> tuple[tf.Tensor, tf.Tensor]:
-        """The words of each text: float32 [B, L, width], unit length; bool [B, L], which count."""
+        """The mapped words of each text: float32 [B, L, width], unit length, and their mask."""
         mask = tf.ones_like(features.mask) if self.count_padding else features.mask
         return unit(self.text_mapping(features.tokens)), mask
 
@@ -128,7 +129,7 @@ class FineGrained(Objective):
     def _keys(
         self, images: tf.Tensor, patches: tf.Tensor, texts: tf.Tensor, words: tf.Tensor
     ) -> tuple[tuple[tf.Tensor, tf.Tensor], tuple[tf.Tensor, tf.Tensor]]:
-        """Tokens that answer, and their mask, of the pictures and the texts of all replicas."""
+        """Keys and their mask, of the pictures and of the texts of all replicas."""
         if self._selects():
             of_patches, of_words = self.selection_score(images, texts, words)
             share, count = self.selection, self.selection_count
@@ -138,7 +139,7 @@ class FineGrained(Objective):
 
 
 def _gathered(tokens: tf.Tensor, mask: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-    """Those of all replicas: [B, K, D] -> [replicas * B, K', D], K' being the largest K."""
+    """Gathers all replicas' tokens: [B, K, D] -> [replicas * B, K', D], K' being the largest K."""
     if replicas.count() == 1:
         return tokens, mask
     places = tf.shape(mask)[1]

@@ -9,7 +9,7 @@ from clipbench_tf.models.batch_norm import BatchNorm
 
 
 class Linear(keras.layers.Dense):
-    """Dense layer with bias, both uniform in +-1/sqrt(fan-in), as the released code starts it.
+    """Dense layer; kernel and bias start uniform in +-1/sqrt(fan-in), as in the released code.
 
     Call shape: [..., D] -> [..., units].
     """
@@ -26,10 +26,10 @@ class Linear(keras.layers.Dense):
 
 
 class Perceptron(keras.layers.Layer):
-    """Linear - batch norm - ReLU for each of `widths`; the last one is bare.
+    """Linear - batch norm - ReLU for each of `widths`, without a ReLU after the last.
 
-    Call shape: [B, D] -> [B, widths[-1]]. One call normalises over all that it is given, so
-    two views that shall not share statistics go through in two calls.
+    Call shape: [B, D] -> [B, widths[-1]]. Batch statistics are those of one call, so two views
+    that must not share statistics are passed in two calls.
 
     Args:
         widths: output width of each linear layer.

@@ -12,7 +12,7 @@ from clipbench_tf.objectives.objective import Objective, view
 
 
 class ImageSimCLR(Objective):
-    """L_ISS of equation 3: two views of one picture find each other among all others.
+    """L_ISS of equation 3: classify each view's counterpart among the views of all pictures.
 
     Reads the `pooled` features, before the projection to the shared space.
 
@@ -21,7 +21,7 @@ class ImageSimCLR(Objective):
 
     Args:
         weight: alpha of equation 3.
-        image_views: the two strong views; view 0 of SLIP is the lighter one for the captions.
+        image_views: the two strong views; view 0 of SLIP is the light one, for `ImageText`.
         temperature: fixed, not learned.
         widths: of the projector's linear layers.
         synchronized: whether batch norms see the global batch.
@@ -61,7 +61,7 @@ class ImageSimCLR(Objective):
 
 
 def nt_xent(first: tf.Tensor, second: tf.Tensor, temperature: float) -> tf.Tensor:
-    """Mean over 2B anchors of -log softmax at the other view, among all views but the anchor.
+    """NT-Xent: mean over 2B anchors of -log softmax at the other view, among all but the anchor.
 
     Args:
         first: [B, E], unit length.
@@ -69,7 +69,7 @@ def nt_xent(first: tf.Tensor, second: tf.Tensor, temperature: float) -> tf.Tenso
         temperature: divides the cosines.
 
     Returns:
-        float32 scalar; log(2 * replicas * B - 1) where all are alike.
+        float32 scalar; log(2 * replicas * B - 1) if all vectors are equal.
     """
     all_first, all_second = replicas.gather(first), replicas.gather(second)
     own = targets(tf.shape(first)[0])

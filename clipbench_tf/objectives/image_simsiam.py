@@ -10,10 +10,10 @@ from clipbench_tf.objectives.objective import Objective, view
 
 
 class ImageSimSiam(Objective):
-    """L_ISS of equations 6 and 7: each view predicts the other, which holds still.
+    """L_ISS of equations 6 and 7: each view predicts the other's projection, without negatives.
 
-    -1/2 (cos(p1, stop(z2)) + cos(p2, stop(z1))), as the released code reports it: -1 is the
-    floor, 0 means unrelated. Reads the `embedding`, not normalised. It contrasts nothing.
+    -1/2 (cos(p1, stop(z2)) + cos(p2, stop(z1))), as in the released code: the minimum is -1, and
+    0 means orthogonal. Reads the `embedding`, not normalised.
 
     Deviates: the released code's batch norms see each GPU's own batch only
     (`synchronized=False`).
@@ -21,8 +21,8 @@ class ImageSimSiam(Objective):
     Args:
         weight: alpha of equations 6 and 7.
         image_views: the two views.
-        projector_widths: of its three linear layers, each with a batch norm after it.
-        predictor_widths: of its bottleneck and its output, which is as wide as the projector's.
+        projector_widths: of the projector's linear layers, each followed by a batch norm.
+        predictor_widths: of the predictor's hidden layer and its output.
         synchronized: whether batch norms see the global batch.
 
     Raises:
@@ -63,13 +63,14 @@ class ImageSimSiam(Objective):
             view(features.images, index, "image", self.name).embedding for index in self.image_views
         ]
         targets = [self.projector(embedding, training=training) for embedding in embeddings]
-        guesses = [self.predictor(target, training=training) for target in targets]
+        predictions = [self.predictor(target, training=training) for target in targets]
         return 0.5 * (
-            negative_cosine(guesses[0], targets[1]) + negative_cosine(guesses[1], targets[0])
+            negative_cosine(predictions[0], targets[1])
+            + negative_cosine(predictions[1], targets[0])
         )
 
 
-def negative_cosine(guess: tf.Tensor, target: tf.Tensor) -> tf.Tensor:
-    """Mean of -cos(guess, target) over rows [B, E]; no gradient reaches `target`."""
-    cosine = tf.reduce_sum(unit(guess) * unit(tf.stop_gradient(target)), axis=-1)
+def negative_cosine(prediction: tf.Tensor, target: tf.Tensor) -> tf.Tensor:
+    """Mean of -cos(prediction, target) over rows [B, E]; no gradient reaches `target`."""
+    cosine = tf.reduce_sum(unit(prediction) * unit(tf.stop_gradient(target)), axis=-1)
     return -tf.reduce_mean(cosine)

@@ -8,7 +8,7 @@ from clipbench_tf.objectives.objective import Objective, view
 
 
 class ImageText(Objective):
-    """CLIP's loss between one image view and one text view."""
+    """L_CLIP of equation 2, between one image view and one text view."""
 
     def __init__(
         self,

@@ -1,4 +1,4 @@
-"""InfoNCE (van den Oord et al. 2018): pick one's own partner among all of the global batch."""
+"""InfoNCE (van den Oord et al. 2018): classify each item's partner among the global batch."""
 
 import tensorflow as tf
 
@@ -6,7 +6,7 @@ from clipbench_tf.distribution import replicas
 
 
 def targets(batch: tf.Tensor) -> tf.Tensor:
-    """int32 [B]: where this replica's B own pairs stand in the gathered batch."""
+    """int32 [B]: the indices of this replica's B pairs in the gathered batch."""
     return tf.range(batch) + replicas.rank() * batch
 
 
@@ -19,7 +19,7 @@ def cross_entropy(logits: tf.Tensor) -> tf.Tensor:
 
 
 def info_nce(queries: tf.Tensor, keys: tf.Tensor, scale: tf.Tensor) -> tf.Tensor:
-    """One direction of equation 1: this replica's `queries` against the `keys` of all.
+    """Equation 1 in one direction: this replica's `queries` against the `keys` of all replicas.
 
     Args:
         queries: [B, E], unit length.
@@ -27,7 +27,7 @@ def info_nce(queries: tf.Tensor, keys: tf.Tensor, scale: tf.Tensor) -> tf.Tensor
         scale: 1 / temperature.
 
     Returns:
-        float32 scalar, mean over the B queries; log(replicas * B) where all are alike.
+        float32 scalar, mean over the B queries; log(replicas * B) if all embeddings are equal.
     """
     return cross_entropy(scale * tf.matmul(queries, replicas.gather(keys), transpose_b=True))
 

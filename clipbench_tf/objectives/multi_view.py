@@ -19,7 +19,7 @@ class MultiView(Objective):
 
     Args:
         weight: beta of equations 6 and 7.
-        pairs: (image view, text view) each; by default the 2 x 2 but for the one of L_CLIP.
+        pairs: tuples (image view, text view); by default all 2 x 2 but (0, 0), that of L_CLIP.
     """
 
     def __init__(
@@ -58,12 +58,12 @@ def mean_over_pairs(
     Args:
         images: view -> [B, E], unit length.
         texts: view -> [B, E], unit length; row i belongs to row i of the images.
-        pairs: (image view, text view) each.
+        pairs: tuples (image view, text view).
         scale: 1 / temperature.
-        symmetric: equation 2; otherwise equation 1, image to text, alone.
+        symmetric: whether to use equation 2; otherwise equation 1, image to text only.
 
     Returns:
-        float32 scalar; log(replicas * B) where all are alike.
+        float32 scalar; log(replicas * B) if all embeddings are equal.
     """
     all_texts = {t: replicas.gather(x) for t, x in texts.items()}
     losses = [

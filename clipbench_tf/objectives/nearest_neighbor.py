@@ -12,24 +12,24 @@ from clipbench_tf.objectives.objective import Objective, view
 
 
 class NearestNeighbor(Objective):
-    """L_NNS of equations 6 and 7: a picture also matches the caption nearest to its own.
+    """L_NNS of equations 6 and 7: pictures against the nearest neighbours of their captions.
 
     Each caption is replaced by its nearest neighbour among the captions of past steps, and
-    equation 2 taken between pictures and neighbours, averaged over all pairs of views. The
-    neighbours carry no gradient. The queue is looked up before the step's own captions enter
-    it; it is the same on all replicas and part of the checkpoint.
+    equation 2 is averaged over all pairs of an image view and a neighbour. The neighbours carry
+    no gradient. The queue is searched before the step's own captions are enqueued; it is the
+    same on all replicas and part of the checkpoint.
 
     Deviates: the released code scores image to text only (`symmetric=False`), keeps a queue of
     each GPU's own captions that is lost on resume, and drops captions where the queue wraps.
 
     Args:
         weight: gamma of equations 6 and 7.
-        size: captions that the queue holds; it starts with random directions.
+        size: captions that the queue holds; it starts with random unit vectors.
         image_views: views of the picture that are contrasted.
         text_views: views of the caption whose neighbours they are contrasted with.
-        enqueued_views: views of the caption that enter the queue, in this order.
-        symmetric: equation 2; otherwise equation 1, image to text, alone.
-        seed: of the queue's start.
+        enqueued_views: views of the caption that are enqueued, in this order.
+        symmetric: whether to use equation 2; otherwise equation 1, image to text only.
+        seed: of the queue's initial vectors.
     """
 
     def __init__(
@@ -76,12 +76,12 @@ class NearestNeighbor(Objective):
         return mean_over_pairs(images, neighbors, pairs, features.scale, self.symmetric)
 
     def nearest(self, texts: tf.Tensor) -> tf.Tensor:
-        """The entry of the queue with the highest cosine to each of `texts` [B, E]: [B, E]."""
+        """[B, E]: the queue's entry with the highest cosine to each of `texts` [B, E]."""
         queue = tf.convert_to_tensor(self.queue)
         return tf.gather(queue, tf.argmax(tf.matmul(texts, queue, transpose_b=True), axis=1))
 
     def enqueue(self, texts: tf.Tensor) -> None:
-        """Writes `texts` [N, E] over the N oldest entries, unless one is not finite.
+        """Replaces the N oldest entries by `texts` [N, E]; no entry if any text is not finite.
 
         Raises:
             tf.errors.InvalidArgumentError: if N is above the queue's size.
@@ -90,12 +90,12 @@ class NearestNeighbor(Objective):
         tf.debugging.assert_less_equal(
             count,
             self.size,
-            f"More captions of one step than objective {self.name} has room for; make its size "
-            f"larger or the global batch smaller.",
+            f"A step has more captions than the queue of objective {self.name} holds; make its "
+            f"size larger or the global batch smaller.",
         )
         count = tf.where(tf.reduce_all(tf.math.is_finite(texts)), count, 0)
         texts = texts[:count]
         slots = (self.pointer.value + tf.range(count)) % self.size
-        # All replicas hold the same captions here, so each writes its own copy of the queue.
+        # The captions are those of all replicas, so every replica writes the same to its own copy.
         self.queue.value.scatter_update(tf.IndexedSlices(texts, slots))
         self.pointer.assign((self.pointer.value + count) % self.size)

@@ -1,4 +1,4 @@
-"""The base of every supervision signal."""
+"""Base class of the supervision signals."""
 
 import keras
 import tensorflow as tf
@@ -9,11 +9,12 @@ from clipbench_tf.features import Features
 class Objective(keras.layers.Layer):
     """A named, weighted layer from `Features` to one scalar, computed in float32.
 
-    The scalar is the mean over the pairs of this replica, contrasted with those of all replicas.
-    An objective owns its heads and state, never a tower. Its `name` is its name in the logs.
+    The scalar is a mean over this replica's pairs; contrastive objectives compare them with the
+    pairs of all replicas. An objective owns its heads and state, never a tower. Logs show it
+    under its `name`.
 
     Attributes:
-        count_padding: whether it reads text positions behind the end token.
+        count_padding: whether the objective reads text positions after the end token.
     """
 
     count_padding = False
@@ -29,7 +30,7 @@ class Objective(keras.layers.Layer):
 
 
 def view(views: tuple, index: int, kind: str, name: str):
-    """`views[index]`, or an error that says which objective lacks which view."""
+    """Returns `views[index]`; raises ValueError, naming objective and view, if there is none."""
     if not 0 <= index < len(views):
         raise ValueError(
             f"Objective {name} reads {kind} view {index}, but the pipeline makes {len(views)}; "

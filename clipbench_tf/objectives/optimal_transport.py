@@ -7,37 +7,37 @@ from clipbench_tf.features import Features, unit
 from clipbench_tf.objectives.info_nce import cross_entropy, targets
 from clipbench_tf.objectives.objective import Objective, view
 
-# Taken off the similarity of each pair's own image and text. Any number far above
-# `temperature` removes the pair; a finite one leaves a batch of one pair defined.
+# Subtracted from the similarity of each pair's own image and text. Any number far above
+# `temperature` excludes the pair; a finite one keeps a batch of one pair defined.
 OWN_PAIR = 200.0
 
 
 class OptimalTransport(Objective):
     """Equation 2 with the targets alpha * I + (1 - alpha) * M instead of I.
 
-    M spreads what is not sure about a caption's own picture over the others. It is the
-    entropic transport plan of
+    M distributes the rest of the target over the other pairs. It is the entropic transport plan
+    of
 
         S = image_text * I T^t + image_image * I I^t + text_text * T T^t - infinity on the diagonal
 
     with I and T the embeddings [N, E] of the global batch at unit length: picture i and caption
     j match if they are alike, and also if picture i is like the picture of j, or caption j like
-    the caption of i. The own pair has alpha already. M carries no gradient.
+    the caption of i. The own pair is excluded, as alpha is its target. M carries no gradient.
 
     The defaults are those of the released code (facebookresearch/OTTER, models/model.py and
-    launch_scripts/train_OTTER.sh). Deviates from it: S is made of the embeddings in training,
-    not of those of a moving average of the towers; both parts of the loss share the method's
-    temperature; the two directions are averaged, not added; cross-entropy stands for the KL
-    divergence, which has the same gradient; gradients reach the embeddings of other replicas.
+    launch_scripts/train_OTTER.sh). Deviates from it: S is computed from the trained towers, not
+    from a moving average of them; both parts of the loss share the method's temperature; the two
+    directions are averaged, not added; cross-entropy replaces the KL divergence, which has the
+    same gradient; gradients reach the embeddings of other replicas.
 
     Args:
         weight: of this objective in the sum.
-        alpha: how far a pair is trusted, from 0 to 1; 1 is `ImageText`.
+        alpha: weight of the own pair in the targets, from 0 to 1; 1 gives `ImageText`.
         iterations: of Sinkhorn's algorithm.
-        temperature: the strength of the plan's entropy, in units of S; low means one to one.
-        image_text: share of the similarity between picture and caption in S.
-        image_image: share of the similarity between pictures.
-        text_text: share of the similarity between captions.
+        temperature: of the entropy term, in units of S; low values make M nearly one to one.
+        image_text: factor of the similarity between picture and caption in S.
+        image_image: factor of the similarity between pictures in S.
+        text_text: factor of the similarity between captions in S.
         image_view: view of the picture that is contrasted.
         text_view: view of the caption that it is contrasted with.
 
@@ -83,7 +83,7 @@ class OptimalTransport(Objective):
         )
 
     def similarity(self, images: tf.Tensor, texts: tf.Tensor) -> tf.Tensor:
-        """S of the class's docstring: [N, E] twice -> [N, N], rows being pictures."""
+        """S of the class docstring: [N, E] and [N, E] -> [N, N], a row for each picture."""
         return (
             self.image_text * tf.matmul(images, texts, transpose_b=True)
             + self.image_image * tf.matmul(images, images, transpose_b=True)
@@ -92,7 +92,7 @@ class OptimalTransport(Objective):
         )
 
     def loss(self, logits: tf.Tensor, similarity: tf.Tensor) -> tf.Tensor:
-        """One direction: logits [B, N] of this replica's queries, similarity [N, N] of all."""
+        """The loss in one direction: this replica's logits [B, N], similarity [N, N] of all."""
         plan = transport_plan(similarity / self.temperature, self.iterations)
         own = tf.gather(plan, targets(tf.shape(logits)[0]))
         soft = tf.nn.softmax_cross_entropy_with_logits(labels=own, logits=logits)
@@ -100,14 +100,14 @@ class OptimalTransport(Objective):
 
 
 def transport_plan(logits: tf.Tensor, iterations: int) -> tf.Tensor:
-    """Sinkhorn's algorithm (Cuturi 2013), on logarithms, so that no small entry is lost.
+    """Sinkhorn's algorithm (Cuturi 2013), in log space, so that small entries do not underflow.
 
     Args:
         logits: similarity over temperature, [N, N].
-        iterations: in each, all rows, then all columns are scaled to the same sum.
+        iterations: each scales all rows, then all columns to sum 1.
 
     Returns:
-        [N, N], without negative entries; rows have sum 1, columns nearly.
+        [N, N], without negative entries; rows sum to 1, columns nearly.
     """
     for _ in range(iterations):
         logits -= tf.reduce_logsumexp(logits, axis=1, keepdims=True)

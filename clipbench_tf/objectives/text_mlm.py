@@ -10,19 +10,19 @@ from clipbench_tf.objectives.objective import Objective, view
 
 
 class TextMLM(Objective):
-    """L_TSS of equations 6 and 7: restore the masked words of the caption.
+    """L_TSS of equations 6 and 7: predict the masked tokens of the caption.
 
-    Cross-entropy over the vocabulary at the positions that `mlm_labels` names, with one linear
+    Cross-entropy over the vocabulary at the positions that `mlm_labels` marks, with one linear
     layer on the tower's `tokens`; the mean over the masked positions of all replicas, 0 if
-    there are none. The tower stays causal, as released.
+    there are none. The tower's attention stays causal, as in the released code.
 
-    Deviates: the released code averages over the replicas' own means (`local_mean`), and gives
-    NaN without a masked token.
+    Deviates: the released code averages the means of the replicas (`local_mean`), and gives NaN
+    for a batch without a masked token.
 
     Args:
         weight: alpha of equations 6 and 7.
         text_view: the masked view; `mlm_labels` belong to view 0.
-        vocabulary: number of ids to choose from.
+        vocabulary: number of ids that the head predicts.
         local_mean: whether each replica divides by its own number of masked positions.
     """
 
@@ -47,10 +47,10 @@ class TextMLM(Objective):
         tokens = view(features.texts, self.text_view, "text", self.name).tokens
         if features.mlm_labels is None:
             raise ValueError(
-                f"Objective {self.name} needs mlm_labels, but the batch has none; let the "
-                f"pipeline mask the captions."
+                f"Objective {self.name} needs mlm_labels, but the batch has none; bind the "
+                f"pipeline's mask_probability above 0."
             )
-        # The vocabulary is the widest thing in the model: only masked positions meet it.
+        # The vocabulary is the model's widest axis: logits are formed for masked positions only.
         where = tf.where(features.mlm_labels != IGNORED_LABEL)
         logits = self.head(tf.gather_nd(tokens, where))
         losses = tf.nn.sparse_softmax_cross_entropy_with_logits(

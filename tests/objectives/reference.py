@@ -50,7 +50,7 @@ def image_text(images: np.ndarray, texts: np.ndarray, scale: float) -> float:
 
 
 def nt_xent(first: np.ndarray, second: np.ndarray, temperature: float) -> float:
-    """SimCLR's equation 1, summed as its algorithm 1 has it: views interleaved, k != i."""
+    """SimCLR's equation 1, summed as in its algorithm 1: views interleaved, k != i."""
     views = normalized(np.stack([first, second], axis=1).reshape(-1, first.shape[-1]))
     losses = []
     for i, anchor in enumerate(views):
@@ -111,7 +111,7 @@ def token_similarity(
 
 
 def best_tokens(scores: np.ndarray, mask: np.ndarray, keep: Callable[[int], int]) -> np.ndarray:
-    """Mask of each row's `keep(number of its tokens)` best tokens."""
+    """Mask of the `keep(number of its tokens)` highest-scoring tokens of each row."""
     best = np.zeros_like(mask)
     for i, row in enumerate(scores):
         order = sorted(np.flatnonzero(mask[i]), key=lambda k: -row[k])
@@ -127,7 +127,7 @@ def fine_grained(
     image_keys: np.ndarray,
     text_keys: np.ndarray,
 ) -> float:
-    """Equation 2 over equation 4; `image_keys` and `text_keys` mask the tokens that answer."""
+    """Equation 2 over equation 4; `image_keys` and `text_keys` are the masks of the keys."""
     images, texts = normalized(images), normalized(texts)
     to_text = token_similarity(images, np.ones(images.shape[:2], bool), texts, text_keys)
     to_image = token_similarity(texts, mask, images, image_keys)

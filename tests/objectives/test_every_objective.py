@@ -1,4 +1,4 @@
-"""What must hold for each objective alike."""
+"""Properties that every objective must have."""
 
 import keras
 import numpy as np

@@ -30,7 +30,7 @@ def unit_tokens(rng, *shape):
 
 
 def keys_by_hand(images, texts, mask, keep, own_pair):
-    """Masks of the tokens that answer, by the definition of each score."""
+    """Masks of the selected tokens, the keys, by the definition of each score."""
     image_scores, text_scores = np.zeros(images.shape[:2]), np.zeros(texts.shape[:2])
     for i, p in np.ndindex(image_scores.shape):
         cosines = [texts[j, k] @ images[i, p] for j, k in np.argwhere(mask)]

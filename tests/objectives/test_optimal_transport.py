@@ -20,7 +20,7 @@ from tests.objectives.samples import (
 
 
 def plan_by_hand(similarity, temperature=0.15, iterations=5):
-    """Products of numbers, not sums of logarithms; the own pair is an exact 0."""
+    """The plan by scaling in linear space, not in logarithms; the own pair is an exact 0."""
     plan = np.exp(similarity / temperature)
     if len(plan) > 1:
         np.fill_diagonal(plan, 0)
@@ -93,7 +93,7 @@ def test_a_row_too_small_for_products_survives():
 
 
 def test_like_captions_share_a_target():
-    """Captions 0 and 1 are one: each picture should match both."""
+    """Captions 0 and 1 are equal: each of their pictures should match both."""
     sample = features(4)
     texts = tf.gather(sample.texts[0].embedding, [0, 0, 2, 3])
     objective = OptimalTransport(image_text=0.0, image_image=0.0, temperature=0.02)

@@ -1,11 +1,11 @@
-"""Equation 4 for training: in blocks, compiled with XLA, with a gradient of its own."""
+"""Equation 4 for training: in blocks, compiled with XLA, with a custom gradient."""
 
 import tensorflow as tf
 
 from clipbench_tf import hardware
 from clipbench_tf.objectives.similarity.token_similarity import shares, with_repeats
 
-BLOCK = 2**23  # cosines held at a time, however many items there are
+BLOCK = 2**23  # cosines in memory at a time, whatever the number of items
 
 _compiled = tf.function(jit_compile=True, autograph=False, reduce_retracing=True)
 _graph = tf.function(autograph=False, reduce_retracing=True)
@@ -18,25 +18,25 @@ def one_way(
     key_mask: tf.Tensor,
     block: int = BLOCK,
 ) -> tf.Tensor:
-    """`token_similarity` for training: neither pass holds the [N, M, n, m] cosines.
+    """`token_similarity` for training: neither pass holds all [N, M, n, m] cosines at once.
 
     Args:
-        queries: [N, n, D], unit length; cosines are computed in their dtype (see `_fastest`) and
-            averaged in float32.
-        query_mask: bool [N, n], which of them count.
+        queries: [N, n, D], unit length; cosines are computed in their dtype (see
+            `_cosine_dtype`) and averaged in float32.
+        query_mask: bool [N, n], true for tokens that count.
         keys: [M, m, D], unit length.
-        key_mask: bool [M, m], which of them count.
-        block: cosines held at a time, if those of one key item are not more.
+        key_mask: bool [M, m], true for tokens that count.
+        block: cosines in memory at a time, but at least those of one key item.
 
     Returns:
-        float32 [N, M]. The gradient is equation 4's: of keys that tie, one receives it.
+        float32 [N, M]. The gradient is that of equation 4; of tied keys, one receives it.
     """
-    queries = tf.cast(queries, _fastest(queries.dtype))
+    queries = tf.cast(queries, _cosine_dtype(queries.dtype))
     keys = tf.cast(with_repeats(keys, key_mask), queries.dtype)
     weights = shares(query_mask)
     unused = tf.zeros_like(key_mask, tf.float32)
     (sums,) = _similarities(queries, weights, keys, unused, False, block)
-    return tf.transpose(sums * _exist(key_mask)[:, tf.newaxis])
+    return tf.transpose(sums * _has_tokens(key_mask)[:, tf.newaxis])
 
 
 def both_ways(
@@ -48,35 +48,36 @@ def both_ways(
 ) -> tuple[tf.Tensor, tf.Tensor]:
     """sim^I [N, M] and sim^T, transposed to [M, N], of equation 4 from the same cosines.
 
-    Shapes and results as `one_way` has them, for pictures as queries and texts as keys, and the
-    other way round.
+    The same as `one_way` called twice, with pictures as queries and texts as keys, and with texts
+    as queries and pictures as keys.
     """
-    images = tf.cast(with_repeats(images, image_mask), _fastest(images.dtype))
+    images = tf.cast(with_repeats(images, image_mask), _cosine_dtype(images.dtype))
     texts = tf.cast(with_repeats(texts, text_mask), images.dtype)
     of_images, of_texts = _similarities(
         images, shares(image_mask), texts, shares(text_mask), True, block
     )
-    of_images *= _exist(text_mask)[:, tf.newaxis]
-    return tf.transpose(of_images), of_texts * _exist(image_mask)
+    of_images *= _has_tokens(text_mask)[:, tf.newaxis]
+    return tf.transpose(of_images), of_texts * _has_tokens(image_mask)
 
 
-def _fastest(dtype: tf.DType) -> tf.DType:
-    """What cosines are computed in: `dtype`, or float32 where a CPU is slower in `dtype`."""
+def _cosine_dtype(dtype: tf.DType) -> tf.DType:
+    """The dtype of the cosines: `dtype`, or float32 where a CPU is slower in `dtype`."""
     fast = _on_gpu() or (dtype == tf.bfloat16 and hardware.cpu_bfloat16() is not None)
     return dtype if fast else tf.float32
 
 
 def _on_gpu() -> bool:
-    """Whether XLA gets the whole loop over blocks, or, on a CPU, what happens to a block's cosines.
+    """Whether there is a GPU: XLA then compiles the loop over blocks with its matrix products.
 
-    On a CPU, TensorFlow's products (oneDNN) are as fast as XLA's with AVX2, faster with AVX-512,
-    and use bfloat16 instructions where there are some (`clipbench_tf/benchmarks/similarity.py`).
+    On a CPU, XLA compiles only what is done with a block's cosines. TensorFlow's products (oneDNN)
+    are as fast as XLA's there with AVX2, faster with AVX-512, and use bfloat16 instructions where
+    there are some (`clipbench_tf/benchmarks/similarity.py`).
     """
     return bool(tf.config.list_logical_devices("GPU"))
 
 
-def _exist(mask: tf.Tensor) -> tf.Tensor:
-    """float32 [N]: 0 for items without tokens, which are like nothing."""
+def _has_tokens(mask: tf.Tensor) -> tf.Tensor:
+    """float32 [N]: 1, or 0 for items without tokens, to make their similarities 0."""
     return tf.cast(tf.reduce_any(mask, axis=1), tf.float32)
 
 
@@ -88,15 +89,15 @@ def _similarities(
     both: bool,
     block: int,
 ) -> list[tf.Tensor]:
-    """float32 [M, N]: the weighted sum over queries of their best cosines to the item's keys.
+    """float32 [M, N]: the weighted sum over query tokens of their highest cosine to a key item.
 
-    With `both`, a second one: the weighted sum over keys of their best cosines to the queries.
+    With `both`, also the weighted sum over key tokens of their highest cosine to a query item.
     """
     forward, backward = _WHOLE if _on_gpu() else _IN_PARTS
 
     @tf.custom_gradient
     def of(queries: tf.Tensor, keys: tf.Tensor):
-        # Held still: otherwise an eager tape would ask the compiled loop for its intermediates.
+        # Otherwise an eager tape would request intermediates of the compiled loop.
         queries, keys = tf.stop_gradient(queries), tf.stop_gradient(keys)
         tokens = queries, query_weights, keys, key_weights
         sums, winners = forward(*tokens, both, block)
@@ -117,14 +118,14 @@ def _forward(
     both: bool,
     block: int,
 ) -> tuple[list[tf.Tensor], list[tf.Tensor]]:
-    """The sums, and who won each maximum: int16 [C, M / C, n, N], and [C, m, M / C, N]."""
+    """The sums, and the argmax of each maximum: int16 [C, M / C, n, N], and [C, m, M / C, N]."""
     rows, weights, positions = _by_position(queries, query_weights)
     blocks = _count_blocks(keys, rows, block)
 
     def one_block(block: tuple[tf.Tensor, tf.Tensor]) -> tuple[list[tf.Tensor], list[tf.Tensor]]:
         keys, key_weights = block
         cosines = tf.matmul(_flat(keys), rows, transpose_b=True)
-        # Positions before items: a maximum then runs along whole rows of items.
+        # Positions before items in the layout: a maximum then runs along whole rows of items.
         cosines = tf.reshape(cosines, tf.concat([tf.shape(keys)[:2], positions, [-1]], 0))
         return _best(cosines, weights, key_weights if both else None)
 
@@ -143,7 +144,7 @@ def _forward(
 def _best(
     cosines: tf.Tensor, weights: tf.Tensor, key_weights: tf.Tensor | None
 ) -> tuple[list[tf.Tensor], list[tf.Tensor]]:
-    """The sums of a block [m, M / C, n, N], and who won; of both ways with `key_weights`."""
+    """Sums and argmaxes of a block of cosines [m, M / C, n, N]; both ways with `key_weights`."""
     best, winners = _maximum(cosines, axis=0)
     sums = [tf.einsum("jni,ni->ji", best, weights)]
     if key_weights is None:
@@ -160,7 +161,7 @@ def _backward(
     winners: list[tf.Tensor],
     upstream: list[tf.Tensor],
 ) -> tuple[tf.Tensor, tf.Tensor]:
-    """Gradients of queries and keys: a cosine passes on what its maxima receive, or nothing."""
+    """Gradients of queries and keys; they flow through the cosines that are maxima."""
     rows, weights, positions = _by_position(queries, query_weights)
     blocks = tf.shape(winners[0])[0]
     all_keys, all_weights = _cut(keys, blocks), _cut(key_weights, blocks)
@@ -176,7 +177,7 @@ def _backward(
             all_weights[block],
             rows.dtype,
         )
-        # Not in there: XLA would find each number's place by divisions, at four times the cost.
+        # Not in `_passed`: XLA would find each index by divisions there, at four times the cost.
         passed = tf.reshape(passed, [-1, tf.shape(rows)[0]])
         gradient = tf.matmul(passed, _flat(all_keys[block]), transpose_a=True)
         of_keys = of_keys.write(block, tf.matmul(passed, rows))
@@ -209,7 +210,7 @@ def _passed(
     key_weights: tf.Tensor,
     dtype: tf.DType,
 ) -> tf.Tensor:
-    """[m, M / C, n, N]: what each cosine of a block receives through the maxima that it is."""
+    """[m, M / C, n, N]: the gradient of a block's cosines, 0 for those that are no maximum."""
     of_key, of_query = _numbers(tf.shape(key_weights)[0]), _numbers(tf.shape(weights)[0])
     share = received[0] * weights  # [M / C, n, N]
     passed = tf.where(winners[0] == of_key[:, None, None, None], share, 0.0)
@@ -221,17 +222,17 @@ def _passed(
 
 
 def _by_position(items: tf.Tensor, weights: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
-    """[N, n, D] and [N, n] -> [n N, D], [n, N], and [n]."""
+    """Positions before items: [N, n, D] and [N, n] -> [n N, D], [n, N], and n as an int32 [1]."""
     return _flat(tf.transpose(items, [1, 0, 2])), tf.transpose(weights), tf.shape(items)[1:2]
 
 
 def _flat(tokens: tf.Tensor) -> tf.Tensor:
-    """[..., D] -> [tokens, D]."""
+    """[..., D] -> [tokens, D], all leading axes joined."""
     return tf.reshape(tokens, [-1, tf.shape(tokens)[-1]])
 
 
 def _count_blocks(keys: tf.Tensor, rows: tf.Tensor, block: int) -> tf.Tensor:
-    """C: into how many blocks M items [M, m, D] are cut that meet `rows` queries."""
+    """C: the number of blocks for `keys` [M, m, D], compared with the query tokens `rows`."""
     items = tf.shape(keys)[0]
     each = tf.shape(keys)[1] * tf.shape(rows)[0]
     together = tf.clip_by_value(block // tf.maximum(each, 1), 1, tf.maximum(items, 1))
@@ -239,7 +240,7 @@ def _count_blocks(keys: tf.Tensor, rows: tf.Tensor, block: int) -> tf.Tensor:
 
 
 def _cut(items: tf.Tensor, blocks: tf.Tensor) -> tf.Tensor:
-    """[M, m, ...] -> [C, m, M / C, ...], the last block filled with zeros."""
+    """[M, m, ...] -> [C, m, M / C, ...], the last block padded with zeros."""
     shape = tf.shape(items)
     size = -(-shape[0] // blocks)
     padding = [[0, size * blocks - shape[0]]] + [[0, 0]] * (items.shape.rank - 1)
@@ -253,7 +254,7 @@ def _numbers(count: tf.Tensor) -> tf.Tensor:
 
 
 def _maximum(cosines: tf.Tensor, axis: int) -> tuple[tf.Tensor, tf.Tensor]:
-    """float32: the largest of [A, B, C, D] along `axis`; int16: a place that holds it."""
+    """float32: the maximum of [A, B, C, D] along `axis`; int16: an index where it occurs."""
     places = tf.reshape(tf.range(tf.shape(cosines)[axis]), [-1] + [1] * (3 - axis))
     if cosines.dtype == tf.bfloat16 and not _on_gpu():
         return _packed_maximum(cosines, places, axis)
@@ -266,9 +267,9 @@ def _maximum(cosines: tf.Tensor, axis: int) -> tuple[tf.Tensor, tf.Tensor]:
 def _packed_maximum(
     cosines: tf.Tensor, places: tf.Tensor, axis: int
 ) -> tuple[tf.Tensor, tf.Tensor]:
-    """`_maximum` of bfloat16 in one pass: the largest int32 of a cosine's bits above its place.
+    """`_maximum` of bfloat16 in one pass over int32: a cosine's bits above, its index below.
 
-    What is not a number may count as the smallest here; in the gradients it is not lost.
+    NaN may count as the smallest number here; the gradients still show it.
     """
     bits = _ordered(tf.bitcast(cosines, tf.int16))
     best = tf.reduce_max(tf.cast(bits, tf.int32) * 2**16 + places, axis=axis)
@@ -279,7 +280,7 @@ def _packed_maximum(
 
 
 def _ordered(bits: tf.Tensor) -> tf.Tensor:
-    """int16: the bits of floats so that they compare as these do; the same again undoes it."""
+    """int16: bits of floats mapped so that they compare as the floats do; its own inverse."""
     return tf.bitwise.bitwise_xor(
         bits, tf.bitwise.bitwise_and(tf.bitwise.right_shift(bits, 15), 2**15 - 1)
     )

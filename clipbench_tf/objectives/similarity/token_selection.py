@@ -1,4 +1,4 @@
-"""Which tokens stand for a picture or a text before they are sent to all replicas (FILIP)."""
+"""FILIP's selection of the tokens of a picture or a text that are gathered on all replicas."""
 
 import tensorflow as tf
 
@@ -6,7 +6,7 @@ import tensorflow as tf
 def batch_scores(
     images: tf.Tensor, texts: tf.Tensor, text_mask: tf.Tensor
 ) -> tuple[tf.Tensor, tf.Tensor]:
-    """Each token's best cosine to any token of the other side in this replica's whole batch.
+    """Each token's highest cosine to any token of the other modality in this replica's batch.
 
     Section 3.3: "the highest token-wise maximum similarity score among all texts (resp.
     images) in the same local worker".
@@ -20,13 +20,14 @@ def batch_scores(
         float32 [B, P] and [B, L], without gradient.
     """
     words = tf.stop_gradient(tf.reshape(texts, [-1, texts.shape[-1]]))
+    # -4 puts masked words below every cosine.
     bias = tf.cast(tf.where(tf.reshape(text_mask, [-1]), 0.0, -4.0), images.dtype)
 
     def one_image(image: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         cosines = tf.matmul(image, words, transpose_b=True)
         return tf.reduce_max(cosines + bias, axis=1), tf.reduce_max(cosines, axis=0)
 
-    # One picture at a time: all cosines at once are B^2 P L numbers.
+    # One picture at a time: all cosines at once would be B^2 P L numbers.
     of_patches, of_words = tf.map_fn(
         one_image,
         tf.stop_gradient(images),
@@ -39,9 +40,9 @@ def batch_scores(
 def own_pair_scores(
     images: tf.Tensor, texts: tf.Tensor, text_mask: tf.Tensor
 ) -> tuple[tf.Tensor, tf.Tensor]:
-    """Each token's sum of cosines to the tokens of its own partner, as the released code has it.
+    """Each token's sum of cosines to the tokens of its own partner, as in the released code.
 
-    Shapes as `batch_scores`.
+    Shapes as in `batch_scores`.
     """
     images = tf.cast(tf.stop_gradient(images), tf.float32)
     texts = tf.cast(tf.stop_gradient(texts), tf.float32)
@@ -53,23 +54,23 @@ def own_pair_scores(
 def keep_best(
     tokens: tf.Tensor, mask: tf.Tensor, scores: tf.Tensor, share: float, count: int | None
 ) -> tuple[tf.Tensor, tf.Tensor]:
-    """The tokens with the highest scores, and which of the places given to them are filled.
+    """The tokens with the highest scores, padded to the same number, and their mask.
 
     Args:
         tokens: [B, N, D].
-        mask: bool [B, N], which of them may be kept.
+        mask: bool [B, N], true for tokens that may be kept.
         scores: float32 [B, N].
-        share: part of an item's own tokens to keep, rounded up.
-        count: number to keep of every item instead, as far as it has them; or None.
+        share: fraction of an item's own tokens to keep, rounded up.
+        count: number of tokens to keep instead, at most those an item has; or None.
 
     Returns:
-        [B, K, D] and bool [B, K], where K is what an item with N tokens keeps.
+        [B, K, D] and bool [B, K], where K is the number that an item with N tokens keeps.
     """
 
     def kept(available: tf.Tensor) -> tf.Tensor:
         if count is not None:
             return tf.minimum(count, available)
-        # In float32 0.6 * 25 is a little above 15: the small number keeps it from becoming 16.
+        # In float32 0.6 * 25 is a little above 15: without the 1e-4 it would become 16.
         return tf.cast(tf.math.ceil(share * tf.cast(available, tf.float32) - 1e-4), tf.int32)
 
     places = kept(tf.shape(tokens)[1])

@@ -6,24 +6,23 @@ import tensorflow as tf
 def token_similarity(
     queries: tf.Tensor, query_mask: tf.Tensor, keys: tf.Tensor, key_mask: tf.Tensor
 ) -> tf.Tensor:
-    """How well the tokens of each query item are matched by those of each key item.
+    """The mean over a query item's tokens of the highest cosine to a token of each key item.
 
-    Each query token takes its best cosine among the key item's tokens; the mean over the query
-    item's tokens is the similarity: sim^I of equation 4 with pictures as queries, sim^T
-    (transposed) with texts as queries. An item without tokens has similarity 0 to all.
+    This is sim^I of equation 4 with pictures as queries, and sim^T (transposed) with texts as
+    queries. An item without tokens has similarity 0 to all.
 
     Args:
         queries: [N, n, D], unit length; cosines are computed in their dtype.
-        query_mask: bool [N, n], which of them count.
+        query_mask: bool [N, n], true for tokens that count.
         keys: [M, m, D], unit length.
-        key_mask: bool [M, m], which of them count.
+        key_mask: bool [M, m], true for tokens that count.
 
     Returns:
         float32 [N, M].
     """
     n, m, width = tf.shape(queries)[1], tf.shape(keys)[1], queries.shape[-1]
     keys = tf.cast(with_repeats(keys, key_mask), queries.dtype)
-    # Token by token, then item by item: the maximum below then runs along whole rows.
+    # Tokens before items in the layout: the maximum below then runs along whole rows.
     by_token = tf.reshape(tf.transpose(keys, [1, 0, 2]), [-1, width])
     cosines = tf.matmul(tf.reshape(queries, [-1, width]), by_token, transpose_b=True)
     best = tf.reduce_max(tf.reshape(cosines, [-1, m, tf.shape(keys)[0]]), axis=1)
@@ -33,15 +32,15 @@ def token_similarity(
 
 
 def shares(mask: tf.Tensor) -> tf.Tensor:
-    """float32 [N, n]: what each token counts in its item's mean; 0 for those that do not."""
+    """float32 [N, n]: the weight of each token in its item's mean; 0 for masked tokens."""
     counted = tf.cast(mask, tf.float32)
     return tf.math.divide_no_nan(counted, tf.reduce_sum(counted, axis=1, keepdims=True))
 
 
 def with_repeats(tokens: tf.Tensor, mask: tf.Tensor) -> tf.Tensor:
-    """`tokens` [M, m, D] with the item's first valid one in place of those that do not count.
+    """`tokens` [M, m, D] with masked tokens replaced by the first valid token of their item.
 
-    A maximum does not notice repeats, and this is far cheaper than to mask all cosines.
+    Repeats do not change a maximum, and this is far cheaper than masking all cosines.
     """
     first = tf.argmax(tf.cast(mask, tf.int32), axis=1, output_type=tf.int32)
     places = tf.where(mask, tf.range(tf.shape(mask)[1]), first[:, tf.newaxis])

@@ -1,4 +1,4 @@
-"""The compiled similarity is equation 4 by hand, in value and gradient, however it is cut."""
+"""The compiled similarity equals equation 4 by hand in value and gradient, for any block size."""
 
 import numpy as np
 import pytest
@@ -25,7 +25,7 @@ def sample(queries, keys, width=5, seed=0):
 
 
 def gradients_by_hand(queries, query_mask, keys, key_mask, upstream):
-    """One direction: each maximum passes its share on to the token that reaches it."""
+    """One direction: the gradient of each maximum goes to the token that attains it."""
     of_queries, of_keys = np.zeros_like(queries), np.zeros_like(keys)
     for i, j in np.ndindex(upstream.shape):
         places = np.flatnonzero(key_mask[j])
@@ -41,7 +41,7 @@ SHAPES = [((4, 5), (3, 6)), ((1, 2), (1, 2)), ((3, 7), (7, 4)), ((2, 1), (5, 3))
 
 
 def cosines(shapes, items: int) -> int:
-    """So many are held at a time that `items` key items make a block."""
+    """The number of cosines in memory for blocks of `items` key items."""
     (count, queries), (_, keys) = shapes
     return count * queries * keys * items
 
@@ -76,7 +76,7 @@ def test_value_and_gradient(shapes, items, on_gpu, monkeypatch):
 
 
 def _by_token(gradients):
-    """Twins summed: which of two equal tokens wins is rounding's choice."""
+    """Gradients of equal tokens summed: rounding decides which of them is the maximum."""
     joined = []
     for gradient in gradients:
         gradient = np.array(gradient)
@@ -89,7 +89,7 @@ def _by_token(gradients):
 
 @pytest.fixture(params=[True, False], ids=["in_parts", "in_float32"])
 def cpu_has_bfloat16(request, monkeypatch):
-    """Both kinds of CPU: what this one lacks, TensorFlow computes otherwise, as exactly."""
+    """A CPU with bfloat16 instructions (TensorFlow emulates missing ones), and one without."""
     monkeypatch.setattr(hardware, "cpu_bfloat16", lambda: "avx512_bf16" if request.param else None)
 
 
@@ -133,7 +133,7 @@ def test_the_packed_maximum_is_exact():
 
 @pytest.mark.bfloat16
 @pytest.mark.usefixtures("cpu_has_bfloat16")
-def test_what_is_not_a_number_reaches_the_gradients():
+def test_nan_reaches_the_gradients():
     tokens, masks = sample((3, 4), (2, 5))
     for place in range(2):
         q, k = (np.array(t) for t in tokens)
