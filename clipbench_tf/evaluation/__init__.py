@@ -1,1 +1,1 @@
-"""Evaluators: each one's `run()` yields (name, value)."""
+"""Evaluators, whose `run()` yields (name, value) of each metric, and their parts."""

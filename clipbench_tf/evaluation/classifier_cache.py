@@ -1,4 +1,4 @@
-"""A zero-shot classifier kept beside its model, as long as names, prompts and weights stay."""
+"""Caches a zero-shot classifier beside its model; valid for the same names, prompts and weights."""
 
 import contextlib
 import hashlib
@@ -21,8 +21,8 @@ _KEY = "key"
 class ClassifierCache:
     """Keeps the encoded classes of the SavedModel in `model` in `<model>.classifier.npz`.
 
-    One file a model, for the names and prompts used last; a folder that cannot be written costs a
-    warning, a file that cannot be read is made anew.
+    There is one file for each model, for the last names and prompts. A file that cannot be
+    written causes a warning; one that cannot be read is rebuilt.
     """
 
     def __init__(self, model: Path) -> None:
@@ -35,7 +35,7 @@ class ClassifierCache:
         templates: Sequence[str],
         build: Callable[[], list[Representation]],
     ) -> list[Representation]:
-        """The encoded classes, from the file or from `build`, which then fills the file."""
+        """The encoded classes, from the file, or from `build` and then written to the file."""
         key = self._digest(names, templates)
         kept = self._read(key)
         if kept is None:
@@ -44,7 +44,7 @@ class ClassifierCache:
         return kept
 
     def _digest(self, names: Sequence[str], templates: Sequence[str]) -> str:
-        """Of all that the classifier depends on: the model's files, names and prompts."""
+        """SHA-256 of all that the classifier depends on: the model's files, names and prompts."""
         digest = hashlib.sha256(json.dumps([list(names), list(templates)]).encode())
         for file in (self._model / "saved_model.pb", *sorted(self._model.glob("variables/*"))):
             with file.open("rb") as content:
@@ -77,6 +77,6 @@ class ClassifierCache:
                 np.savez(file, allow_pickle=False, **arrays)
             os.replace(partial, self.path)
         except OSError as error:
-            logging.warning("The classifier is not kept in %s: %s.", self.path, error.strerror)
+            logging.warning("Cannot cache the classifier in %s: %s.", self.path, error.strerror)
             with contextlib.suppress(OSError):
-                partial.unlink()  # it may have taken what room there was
+                partial.unlink()  # a partial file may fill the disk

@@ -1,4 +1,4 @@
-"""A picture of right and wrong predictions, to be looked at."""
+"""A contact sheet of right and wrong predictions as a PNG."""
 
 import io
 import textwrap
@@ -25,10 +25,10 @@ def write(
     columns: int = 8,
     rows: int = 2,
 ) -> None:
-    """Draws `rows` x `columns` right and as many wrong predictions of each split into a PNG.
+    """Writes `rows` x `columns` right and as many wrong predictions of each split to a PNG.
 
-    Under each picture: its true name, and where the model is wrong the predicted name, then the
-    score of the prediction. Which ones are shown is drawn with a fixed seed.
+    Under each picture stand its true name, the predicted name if it is wrong, and the score of
+    the prediction. The pictures are a random sample with a fixed seed.
     """
     blocks = [
         block
@@ -51,7 +51,7 @@ def write(
 def _block(
     dataset: sources.Dataset, result: SplitResult, right: bool, columns: int, rows: int
 ) -> Image.Image | None:
-    """The pictures of one split that are all right or all wrong, under a heading."""
+    """A heading and a sample of the right or of the wrong predictions; None if there are none."""
     found = np.flatnonzero((result.predictions == result.labels) == right)
     if not len(found):
         return None
@@ -77,7 +77,7 @@ def _block(
 def _pictures(
     dataset: sources.Dataset, result: SplitResult, chosen: np.ndarray
 ) -> list[Image.Image]:
-    """The pictures at `chosen`, which is sorted by place, in a second pass over the records."""
+    """The pictures of the results `chosen`, sorted by place, from a second pass over the split."""
     wanted = set(result.places[chosen].tolist())
     pictures = []
     for place, record in enumerate(sources.records(dataset.split(result.split))):
@@ -103,7 +103,7 @@ def _caption(
     true, predicted = result.labels[index], result.predictions[index]
     parts = [(classes[true], _INK)]
     if true != predicted:
-        parts.append((f"seen as {classes[predicted]}", _WRONG))
+        parts.append((f"predicted {classes[predicted]}", _WRONG))
     lines = [(line, ink) for text, ink in parts for line in textwrap.wrap(_plain(text), 22)[:2]]
     lines.append((f"score {result.scores[index]:.3f}", "#6b6b6b"))
     font = ImageFont.load_default(12)
@@ -112,6 +112,6 @@ def _caption(
 
 
 def _plain(text: str) -> str:
-    """`text` in the letters that Pillow's own font has: ASCII, accents left out."""
+    """`text` in ASCII without accents, all that Pillow's built-in font can draw."""
     letters = [c for c in unicodedata.normalize("NFKD", text) if not unicodedata.combining(c)]
     return "".join(letters).encode("ascii", "replace").decode()

@@ -1,4 +1,4 @@
-"""The small protocol through which models are evaluated, in memory or as a SavedModel."""
+"""The protocol through which a model is evaluated, in memory or as a SavedModel."""
 
 from typing import Protocol
 
@@ -11,7 +11,7 @@ class Encoders(Protocol):
     """What an evaluator needs of a model."""
 
     def represent_images(self, encoded: tf.Tensor) -> tuple[Representation, tf.Tensor]:
-        """String [B] -> tensors [B, ...], and bool [B]: false for what is no image."""
+        """String [B] -> tensors [B, ...], and bool [B]: false where the bytes are no image."""
 
     def represent_classes(self, prompts: tf.Tensor) -> Representation:
         """String [C, T], the T prompts of each class -> tensors [C, ...]."""

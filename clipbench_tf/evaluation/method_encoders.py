@@ -1,4 +1,4 @@
-"""A method in memory behind the evaluators' protocol."""
+"""`Encoders` of a method in memory."""
 
 import contextlib
 from collections.abc import Iterator
@@ -16,18 +16,18 @@ from clipbench_tf.method import Method
 
 
 class MethodEncoders:
-    """`Encoders` of a method in memory; follows its weights as they are trained.
+    """`Encoders` of a method in memory, always with the method's present weights.
 
     Args:
         method: the model, built.
         tokenizer: string [B] -> int32 [B, L].
         scorer: the method's own similarity.
         image_size: in pixels, as the image tower expects.
-        resize: the shorter side of a picture becomes resize * image_size before the centre is
-            cut out; 1 where pictures fill their frame.
-        exact: compute in float32, whatever precision the method trains in. A run is evaluated and
-            exported so: its numbers are the export's, and a machine that only imitates bfloat16,
-            5 to 10 times slower, is not made to.
+        resize: the shorter side of a picture becomes resize * image_size before the centre crop;
+            1 where objects fill their pictures.
+        exact: compute in float32, whatever precision the method trains in. Runs and exports are
+            both evaluated so: their numbers agree, and no machine has to emulate bfloat16, which
+            is 5 to 10 times slower.
     """
 
     def __init__(
@@ -52,7 +52,7 @@ class MethodEncoders:
         self.score = tf.function(self._score, reduce_retracing=True)
 
     def pixels(self, encoded: tf.Tensor) -> tf.Tensor:
-        """String [B] -> uint8 [B, H, W, 3]; raises where the bytes are no image."""
+        """String [B] -> uint8 [B, H, W, 3]; errors as in `pictures.decode_all`."""
         return pictures.decode_all(encoded, self.image_size, self.resize)
 
     def images(self, pixels: tf.Tensor) -> ImageFeatures:
@@ -61,7 +61,7 @@ class MethodEncoders:
             return self.method.image_encoder(pixels, training=False)
 
     def texts(self, texts: tf.Tensor) -> TextFeatures:
-        """String [B] -> features, L being the length of the longest of these texts."""
+        """String [B] -> features, trimmed to the longest text unless the scorer counts padding."""
         ids = self.tokenizer(texts)
         if not self.scorer.whole_texts:
             ids = ids[:, : longest(ids, end=self.tokenizer.vocabulary.end)]
@@ -70,7 +70,7 @@ class MethodEncoders:
 
     @contextlib.contextmanager
     def precision(self) -> Iterator[None]:
-        """Within, the layers of the method compute as `exact` says."""
+        """A context in which the layers of the method compute in float32 if `exact`."""
         layers = list(self.method._flatten_layers()) if self.exact else []
         policies = [layer.dtype_policy for layer in layers]
         try:

@@ -1,4 +1,4 @@
-"""Encoded pictures to the pixels a tower is evaluated on, bad ones found rather than fatal."""
+"""Decodes pictures in graph to the pixels a tower is evaluated on, and finds corrupt ones."""
 
 import tensorflow as tf
 
@@ -10,12 +10,12 @@ def decode(encoded: tf.Tensor, size: int, resize: float) -> tuple[tf.Tensor, tf.
     """Decodes `encoded`, string [B], in graph.
 
     Returns:
-        uint8 [B, size, size, 3], and bool [B]: true where the bytes are an image. The others
-        are black.
+        uint8 [B, size, size, 3], black where the bytes are no image, and bool [B]: true where
+        they are one.
     """
     count = tf.size(encoded, tf.int64)
     with tf.device("/CPU:0"):
-        # A failing op ends a whole graph; inside tf.data it only loses its own element.
+        # A failing op ends a whole graph; with ignore_errors, tf.data drops only its element.
         pictures = (
             tf.data.Dataset.from_tensor_slices(encoded)
             .enumerate()
@@ -25,7 +25,7 @@ def decode(encoded: tf.Tensor, size: int, resize: float) -> tuple[tf.Tensor, tf.
             )
             .ignore_errors()
         )
-        # One element more, as there is no empty batch.
+        # One more element, because tf.data yields no empty batch.
         last = (tf.constant(-1, tf.int64), tf.zeros([size, size, 3], tf.uint8))
         pictures = pictures.concatenate(tf.data.Dataset.from_tensors(last))
         rows, pixels = pictures.batch(count + 1).get_single_element()
@@ -40,7 +40,7 @@ def decode_all(encoded: tf.Tensor, size: int, resize: float) -> tf.Tensor:
     """Decodes `encoded`, string [B], to uint8 [B, size, size, 3].
 
     Raises:
-        tf.errors.InvalidArgumentError: naming the rows whose bytes are no image.
+        tf.errors.InvalidArgumentError: if the bytes of some rows are no image; names the rows.
     """
     pixels, valid = decode(encoded, size, resize)
     bad = tf.where(~valid)[:, 0]

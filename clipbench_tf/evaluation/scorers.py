@@ -1,7 +1,7 @@
-"""How alike a picture and a class are: pooled cosine, or FILIP's late interaction.
+"""The similarity of a picture and a class: pooled cosine, or FILIP's late interaction.
 
 A scorer turns tower outputs into representations (dicts of named tensors, so that they can be
-inputs and outputs of a SavedModel's signatures), joins the prompts of one class, and scores.
+inputs and outputs of a SavedModel's signatures), joins the prompts of each class, and scores.
 """
 
 from collections.abc import Callable
@@ -20,7 +20,7 @@ class Scorer(Protocol):
     """What evaluation and export need of a method's similarity."""
 
     name: str
-    whole_texts: bool  # whether padding must be encoded too
+    whole_texts: bool  # whether texts must be encoded with their padding
 
     def images(self, features: ImageFeatures) -> Representation:
         """Represents B images: tensors [B, ...]."""
@@ -35,13 +35,13 @@ class Scorer(Protocol):
         """Similarities in [-1, 1], float32 [B, C], before any temperature."""
 
     def scale(self) -> tf.Tensor:
-        """Scalar, 1 / temperature, that makes logits of scores."""
+        """Scalar, 1 / temperature: logits are scale times scores."""
 
 
 class Cosine:
-    """Cosine of the pooled embeddings, as CLIP, SLIP, DeCLIP and DeFILIP score.
+    """Cosine of the pooled embeddings, for CLIP, SLIP, DeCLIP and DeFILIP.
 
-    The prompts of a class: each normalised, averaged, normalised again (Radford et al. 2021).
+    A class is the mean of its normalised prompts, normalised again (Radford et al. 2021).
     """
 
     name = "cosine"
@@ -68,11 +68,11 @@ class Cosine:
 
 
 class LateInteraction:
-    """Equation 4 from image to text: mean over patches of the highest cosine to any word.
+    """sim^I of equation 4: mean over patches of the highest cosine to any word of a prompt.
 
     The score of a class is the mean of its prompts' scores (Yao et al. 2021, section 3.4): words
-    of different prompts are never mixed, so prompts keep their natural lengths. A prompt without
-    a word scores 0.
+    of different prompts are never mixed, so prompts keep their own lengths. A prompt without a
+    word scores 0.
 
     Deviates: the released code averages the unit tokens of prompts position by position and
     divides by one norm of the whole matrix (`average_positions`), over all 77 positions (the
@@ -80,11 +80,11 @@ class LateInteraction:
 
     Args:
         image_tokens: `ImageFeatures` -> unit vectors float32 [B, P, D].
-        text_tokens: `TextFeatures` -> unit vectors float32 [N, L, D], and bool [N, L]: which
-            count.
+        text_tokens: `TextFeatures` -> unit vectors float32 [N, L, D], and bool [N, L], true for
+            tokens that count.
         scale: 1 / temperature.
-        average_positions: join prompts as the released code does.
-        whole_texts: padding counts, so texts are never cut after their last word.
+        average_positions: whether to join prompts as the released code does.
+        whole_texts: whether padding counts, so that texts must not be trimmed.
     """
 
     name = "late_interaction"
@@ -119,7 +119,7 @@ class LateInteraction:
         return {"tokens": tokens, "mask": tf.reduce_any(texts["mask"], axis=1, keepdims=True)}
 
     def score(self, images: Representation, classes: Representation) -> tf.Tensor:
-        """Mean token-wise similarity, float32 [B, C]."""
+        """Token-wise similarity, mean over the prompts of a class, float32 [B, C]."""
         words, mask = classes["tokens"], classes["mask"]
         count, prompts, length = tf.unstack(tf.shape(mask))
         words = tf.reshape(words, [count * prompts, length, words.shape[-1]])
@@ -135,29 +135,29 @@ class LateInteraction:
                 score_one, images["tokens"], fn_output_signature=spec, parallel_iterations=2
             )
 
-        # A picture at a time: all patches against all words at once would be gigabytes. The map
-        # cannot tell the shape of its result when there is no picture.
-        none = tf.zeros([0, count * prompts])
-        scores = tf.cond(tf.size(images["tokens"]) > 0, score_each, lambda: none)
+        # One picture at a time: all patches against all words at once would be gigabytes. For an
+        # empty batch, tf.map_fn cannot infer the shape of its result.
+        empty = tf.zeros([0, count * prompts])
+        scores = tf.cond(tf.size(images["tokens"]) > 0, score_each, lambda: empty)
         return tf.reduce_mean(tf.reshape(scores, [-1, count, prompts]), axis=2)
 
 
 def cosine(method: Method) -> Scorer:
-    """The scorer of a method that is trained on pooled embeddings."""
+    """`Cosine` with the temperature of `method`, which is trained on pooled embeddings."""
     return Cosine(scale=method.scale)
 
 
 def late_interaction(method: Method, *, average_positions: bool = False) -> Scorer:
-    """The scorer of a method that is trained on tokens, through its fine-grained objective.
+    """`LateInteraction` with the heads and temperature of the method's `FineGrained` objective.
 
     Raises:
-        ValueError: if it has no such objective, or several.
+        ValueError: if the method has no such objective, or several.
     """
     found = [o for o in method.objectives if isinstance(o, FineGrained)]
     if len(found) != 1:
         raise ValueError(
-            f"Late interaction scores through the heads of one fine-grained objective, but "
-            f"{method.name} has {len(found)}; bind the scorer `cosine` or the objective."
+            f"Late interaction needs the heads of exactly one FineGrained objective, but "
+            f"{method.name} has {len(found)}; bind the scorer `cosine` or one such objective."
         )
     (objective,) = found
     return LateInteraction(
@@ -165,6 +165,6 @@ def late_interaction(method: Method, *, average_positions: bool = False) -> Scor
         text_tokens=objective.text_tokens,
         scale=lambda: tf.exp(tf.convert_to_tensor(objective.logit_scale_dense)),
         average_positions=average_positions,
-        # The norm of averaged positions counts those of padding, hence always the same number.
+        # The norm over averaged positions includes padding, so its length must not vary.
         whole_texts=objective.count_padding or average_positions,
     )

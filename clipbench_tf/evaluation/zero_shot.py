@@ -1,4 +1,4 @@
-"""Zero-shot classification: class names through prompts, pictures to the most alike class."""
+"""Zero-shot classification: each picture gets the class whose prompts are most similar to it."""
 
 import dataclasses
 from collections.abc import Iterator, Sequence
@@ -12,14 +12,14 @@ from clipbench_tf.evaluation import accuracy
 from clipbench_tf.evaluation.classifier_cache import ClassifierCache
 from clipbench_tf.evaluation.encoders import Encoders, Representation
 
-_SCORED_TOGETHER = 2**24  # bytes of class representations that meet one batch of pictures
+_SCORED_TOGETHER = 2**24  # bytes of class representations scored in one call
 
 
 @dataclasses.dataclass(frozen=True)
 class SplitResult:
-    """The outcome on one split; arrays [N] hold one entry for each scored picture.
+    """The result on one split; arrays [N] hold one entry for each scored picture.
 
-    `places` says where in the split a picture stands, `credits[k]` is its `top_k_credit`.
+    `places` is the index of a picture in the split, `credits[k]` its `top_k_credit`.
     """
 
     split: str
@@ -36,7 +36,7 @@ class SplitResult:
         return float(self.credits[k].mean())
 
     def record(self) -> dict:
-        """Everything but the pictures, for a JSON record; fractions in 0..1, 95% intervals."""
+        """Counts and accuracies for a JSON record; fractions in 0..1, 95% intervals."""
         fields: dict = {"split": self.split, "classes": self.classes}
         fields |= {"scored": len(self.labels), "corrupt": self.corrupt}
         for k in self.credits:
@@ -46,7 +46,7 @@ class SplitResult:
         return fields
 
     def line(self) -> str:
-        """One line for people."""
+        """One line of text: accuracies with intervals and chance, and counts."""
         parts = []
         for k in self.credits:
             low, high = accuracy.wilson(self.top(k), len(self.labels))
@@ -66,15 +66,15 @@ class ZeroShot:
 
     Args:
         encoders: the model, in memory or loaded.
-        dataset: gives pictures, class names and (unless `templates` are given) templates.
-        splits: which splits to score.
-        templates: prompts with `{}` for the class name.
+        dataset: has the pictures, the class names and the default templates.
+        splits: names of the splits to score.
+        templates: prompts with `{}` for the class name; by default those of the data set.
         batch_size: pictures encoded together.
         prompt_batch: prompts encoded together.
         cache: where encoded classes are kept between evaluations.
 
     Raises:
-        DatasetError: for a split that is not there, or a data set without class names.
+        DatasetError: for a split that does not exist, or a data set without class names.
     """
 
     def __init__(
@@ -138,7 +138,7 @@ class ZeroShot:
         if not sum(len(row[0]) for row in rows):
             raise sources.DatasetError(
                 f"Split {name} of data set {self.dataset.name} has no picture that can be "
-                f"decoded ({sum(map(len, bad))} tried) as {FORMATS}; build the data set again."
+                f"decoded ({sum(map(len, bad))} tried) as {FORMATS}; rebuild the data set."
             )
         places, labels, predictions, scores, top1, top5 = map(
             np.concatenate, zip(*rows, strict=True)
@@ -155,7 +155,7 @@ class ZeroShot:
         )
 
     def batches(self, split: str) -> tf.data.Dataset:
-        """Batches of (place int64 [B], encoded image string [B], label int64 [B])."""
+        """Batches of (index in the split int64 [B], encoded image string [B], label int64 [B])."""
 
         def fields(place: tf.Tensor, record: tf.Tensor) -> tuple[tf.Tensor, ...]:
             example = sources.parse(record)
@@ -174,16 +174,16 @@ class ZeroShot:
 
 
 class Classifier:
-    """Class names and templates, encoded; scores pictures against all classes.
+    """Encodes class names in templates, and scores pictures against all classes.
 
-    `parts` hold the representations of the classes in the order `order`, a few at a time.
+    `parts` are the representations of the classes, permuted by `order` and split into chunks.
 
     Args:
         encoders: the model.
         names: of the C classes.
         templates: T prompts with `{}` for the class name.
         prompt_batch: prompts encoded together.
-        cache: where `parts` are looked for first, and kept.
+        cache: where `parts` are read from and stored.
     """
 
     def __init__(
@@ -195,7 +195,7 @@ class Classifier:
         cache: ClassifierCache | None = None,
     ) -> None:
         self.encoders = encoders
-        # Names of like length together: the text tower runs at the longest prompt of a chunk.
+        # Similar lengths together: a chunk of prompts is encoded at the length of its longest.
         self.order = np.argsort([len(name) for name in names], kind="stable")
         self.inverse = np.argsort(self.order)
         self.parts: list[Representation] = (
@@ -224,7 +224,7 @@ class Classifier:
 
 
 def _joined(chunks: list[Representation]) -> list[Representation]:
-    """Concatenates neighbours of equal shapes up to `_SCORED_TOGETHER` bytes."""
+    """Concatenates successive chunks of equal shapes up to `_SCORED_TOGETHER` bytes."""
     groups: list[list[Representation]] = []
     size, shapes = 0, None
     for chunk in chunks:

@@ -30,7 +30,7 @@ def test_a_model_that_outputs_constants_gets_chance():
     assert top_k_credit(scores, labels, 5).mean() == pytest.approx(chance(5, 50))
 
 
-def test_not_a_number_is_wrong_wherever_it_stands():
+def test_a_nan_for_any_class_is_wrong():
     nan = np.nan
     scores = np.array([[nan, 0, 0], [2, nan, 0], [nan, nan, nan], [2, 1, 0]], np.float32)
     np.testing.assert_array_equal(top_k_credit(scores, np.zeros(4, int), 3), [0, 0, 0, 1])

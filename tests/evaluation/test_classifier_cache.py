@@ -1,4 +1,4 @@
-"""The kept classifier is used as long as it is right, and never when it is not."""
+"""The cached classifier is used while it is valid, and rebuilt when it is not."""
 
 import shutil
 from pathlib import Path
@@ -95,7 +95,7 @@ def test_a_full_disk_keeps_no_part_of_it(model, caplog):
     cache = ClassifierCache(model)
     with files_of_at_most(100):
         assert_is_parts(cache.parts(NAMES, TEMPLATES, Builder()))
-    assert "is not kept" in caplog.text
+    assert "Cannot cache the classifier" in caplog.text
     assert not list(model.parent.glob("*.partial"))
 
 

@@ -13,7 +13,7 @@ from tests.evaluation.samples import COLOURS, NAMES, SIZE, png, tiny_method, wri
 
 
 class Lengths:
-    """Encoders without a network: a picture's or prompt's number of bytes stands for it."""
+    """Encoders without a network: a picture or prompt is represented by its number of bytes."""
 
     def __init__(self, score=lambda images, classes: -tf.abs(images[:, None] - classes)):
         self._score, self.prompts = score, []
@@ -76,7 +76,7 @@ def test_yields_names_and_values_for_every_split(tmp_path):
 
 
 @pytest.mark.parametrize(("value", "accuracy"), [(0.0, 0.2), (np.nan, 0.0)])
-def test_a_model_without_opinion_gains_nothing(tmp_path, value, accuracy):
+def test_constant_scores_get_chance_and_nan_gets_nothing(tmp_path, value, accuracy):
     data = load(tmp_path, test=[(b"x", label) for label in (0, 0, 0, 1)])
 
     def constant(images, classes):
