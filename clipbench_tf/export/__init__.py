@@ -1,1 +1,1 @@
-"""SavedModel exports."""
+"""Exports a method as a SavedModel, and evaluates such exports."""

@@ -1,4 +1,4 @@
-"""The model card beside an export; read without TensorFlow, so that errors come at once."""
+"""The model card of an export; read without TensorFlow, so that errors appear at once."""
 
 import json
 from pathlib import Path
@@ -7,27 +7,27 @@ FILE = "assets.extra/clipbench_tf.json"
 
 
 class ExportError(ValueError):
-    """A folder that is no export of ours, or cannot become one; the message says the remedy."""
+    """A folder is no export of clipbench_tf, or cannot become one; the message has the remedy."""
 
 
 def read(folder: Path) -> dict:
     """The model card of the SavedModel in `folder`.
 
     Raises:
-        ExportError: if there is no folder, no SavedModel in it, or none of ours.
+        ExportError: if `folder` does not exist, or holds no SavedModel of clipbench_tf.
     """
     if not folder.is_dir():
         raise ExportError(
-            f"There is no folder {str(folder)!r}; give the saved_model/ folder of a run."
+            f"There is no folder {str(folder)!r}; give the saved_model folder of a run."
         )
     if not (folder / "saved_model.pb").is_file():
         inner = folder / "saved_model"
-        hint = f"did you mean {str(inner)!r}?" if is_export(inner) else "give the folder of one."
+        hint = f"did you mean {str(inner)!r}?" if is_export(inner) else "give a folder with one."
         raise ExportError(f"{str(folder)!r} holds no SavedModel (no saved_model.pb); {hint}")
     if not is_export(folder):
         raise ExportError(
             f"The SavedModel in {str(folder)!r} was not exported by clipbench_tf (no {FILE}); "
-            f"give one that a training run left."
+            f"give the saved_model folder of a run."
         )
     try:
         return json.loads((folder / FILE).read_text(encoding="utf-8"))
@@ -43,7 +43,7 @@ def is_export(folder: Path) -> bool:
 
 
 def write(card: dict, folder: Path) -> None:
-    """Puts `card` beside the SavedModel in `folder`."""
+    """Writes `card` as JSON into the SavedModel in `folder`."""
     path = folder / FILE
     path.parent.mkdir(exist_ok=True)
     path.write_text(json.dumps(card, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")

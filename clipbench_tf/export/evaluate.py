@@ -1,4 +1,4 @@
-"""The zero-shot evaluation of an exported model, from its folder to record and contact sheet."""
+"""Zero-shot evaluation of an export, with a record and a contact sheet as output."""
 
 import time
 from collections.abc import Sequence
@@ -15,13 +15,13 @@ from clipbench_tf.export.saved_encoders import SavedEncoders
 def evaluate(
     model: Path, *, dataset: str, splits: Sequence[str], output: Path, batch_size: int
 ) -> dict:
-    """Scores the SavedModel in `model`, prints the accuracies, and leaves files in `output`.
+    """Evaluates the SavedModel in `model`, prints the accuracies, and writes files to `output`.
 
-    `output` receives `record.json`, which is also returned, and `predictions.png`; the encoded
+    The files are `record.json`, whose content is returned, and `predictions.png`; the encoded
     classes are kept beside the model (see `ClassifierCache`).
 
     Raises:
-        ExportError, DatasetError: for a model, data set or split that is not there or not usable.
+        ExportError, DatasetError: for a model, data set or split that is missing or unusable.
         OutputError: if `output` cannot be written.
     """
     started = time.monotonic()
@@ -61,11 +61,11 @@ def evaluate(
 
 
 class OutputError(ValueError):
-    """A folder that cannot be written; the message names it and the remedy."""
+    """A folder cannot be written; the message names it and the remedy."""
 
 
 def _claim(output: Path) -> None:
-    """Makes sure that `output` can be written, before any long work."""
+    """Creates `output` and checks that it can be written, before the long evaluation."""
     probe = output / "record.json.partial"
     try:
         output.mkdir(parents=True, exist_ok=True)

@@ -1,4 +1,4 @@
-"""A SavedModel of ours, ready to be evaluated."""
+"""`Encoders` of an export."""
 
 import importlib
 from pathlib import Path
@@ -8,15 +8,15 @@ import tensorflow as tf
 from clipbench_tf.evaluation.encoders import Representation
 from clipbench_tf.export import card
 
-IMAGE, CLASS = "image_", "class_"  # prefixes of the inputs of the signature `score`
+IMAGE, CLASS = "image_", "class_"  # prefixes of the input names of the signature `score`
 
 
 class SavedEncoders:
-    """`Encoders` of the SavedModel in `folder`; none of its Python code is needed.
+    """`Encoders` of the SavedModel in `folder`, without the Python code of its method.
 
     Raises:
-        ExportError: if the folder holds no SavedModel of ours, or one that needs tensorflow-text
-            where that is not installed.
+        ExportError: if `folder` holds no SavedModel of clipbench_tf, or a damaged one, or one
+            that needs tensorflow-text and that is not installed.
     """
 
     def __init__(self, folder: str | Path) -> None:
@@ -24,7 +24,7 @@ class SavedEncoders:
         self.card = card.read(self.folder)
         _import_operations(self.card)
         try:
-            self._model = tf.saved_model.load(str(folder))  # what it holds lives as long as it
+            self._model = tf.saved_model.load(str(folder))  # kept, or its variables are freed
         except (OSError, ValueError, tf.errors.OpError) as error:
             raise card.ExportError(
                 f"The SavedModel in {str(folder)!r} is damaged and cannot be loaded "
@@ -33,7 +33,7 @@ class SavedEncoders:
         self._run = self._model.signatures
 
     def represent_images(self, encoded: tf.Tensor) -> tuple[Representation, tf.Tensor]:
-        """String [B] -> tensors [B, ...], and bool [B]: false for what is no image."""
+        """String [B] -> tensors [B, ...], and bool [B]: false where the bytes are no image."""
         outputs = self._run["represent_image"](image=encoded)
         valid = outputs.pop("valid")
         return outputs, valid
@@ -50,16 +50,15 @@ class SavedEncoders:
 
 
 def _import_operations(facts: dict) -> None:
-    """Importing tensorflow-text is what gives TensorFlow its operations."""
+    """Imports tensorflow-text if the export needs it; the import registers its operations."""
     if "tensorflow-text" not in facts.get("needs", ()):
         return
     try:
         importlib.import_module("tensorflow_text")
     except ImportError as error:
         raise card.ExportError(
-            "This export holds a KerasHub tokenizer, which needs the operations of "
-            f"tensorflow-text, and that cannot be imported ({error}): "
-            f"pip install 'tensorflow-text==2.21.*'."
+            "This export holds a KerasHub tokenizer, which needs tensorflow-text, and that cannot "
+            f"be imported ({error}): pip install 'tensorflow-text==2.21.*'."
         ) from error
 
 

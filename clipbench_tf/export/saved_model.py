@@ -1,4 +1,4 @@
-"""A trained method as a SavedModel that needs nothing but TensorFlow."""
+"""Exports a trained method as a SavedModel that needs nothing but TensorFlow."""
 
 import os
 import shutil
@@ -35,16 +35,16 @@ def export(
 ) -> Path:
     """Writes `method` to `folder`, whole or not at all; replaces an earlier export there.
 
-    The signatures are described in `signatures.py`; the model card lies in
-    `assets.extra/clipbench_tf.json`. They compute in float32, which every machine multiplies,
-    whatever precision the method was trained in. The card's `needs` names the packages whose
-    operations must be there besides TensorFlow's own: none, unless a KerasHub tokenizer is used.
+    The signatures, described in `signatures.py`, compute in float32, which every machine supports,
+    whatever precision the method was trained in. The model card is the file
+    `assets.extra/clipbench_tf.json`. Its `needs` names the packages whose operations the model
+    uses besides TensorFlow's own: none, unless the tokenizer is one of KerasHub.
 
     Args:
         method: built, with the weights to export.
-        tokenizer: the one it was trained with.
+        tokenizer: the one that `method` was trained with.
         folder: of the SavedModel.
-        dataset: name of the data set it was trained on, for the model card.
+        dataset: name of the training data set, for the model card.
         classes: the names that `serving_default` answers with.
         templates: prompts with `{}` for the class name.
         scorer: the method's own similarity.
@@ -70,7 +70,7 @@ def export(
     module, functions = _servable(encoders, Classifier(encoders, classes, templates), classes)
     partial = folder.with_name(f"{folder.name}.partial")
     shutil.rmtree(partial, ignore_errors=True)
-    options = tf.saved_model.SaveOptions(experimental_custom_gradients=False)  # to be served only
+    options = tf.saved_model.SaveOptions(experimental_custom_gradients=False)  # for inference only
     tf.saved_model.save(module, str(partial), functions, options)
     trained_on = {"dataset": dataset, "classes": len(classes), "templates": list(templates)}
     embedding = functions["encode_text"].structured_outputs["embedding"]
@@ -83,7 +83,7 @@ def export(
 def _servable(
     encoders: MethodEncoders, classifier: Classifier, classes: Sequence[str]
 ) -> tuple[tf.Module, dict[str, ConcreteFunction]]:
-    """What is saved: a module that owns the weights, and its signatures."""
+    """The module to save, which owns the weights, and its signatures."""
     module = tf.Module(name="clipbench_tf")
     module.tokenizer = encoders.tokenizer
     module.classifier = classifier.parts = [
@@ -92,14 +92,14 @@ def _servable(
     ]
     with encoders.precision():
         functions = signatures(encoders, classifier, classes)
-    # Only what the signatures read is saved: no optimiser, no heads of training, no queue.
+    # Only what the signatures read is saved: no optimizer, no training heads, no queue.
     read = {v.ref(): v for f in functions.values() for v in f.graph.variables}
     module.weights = list(read.values())
     return module, functions
 
 
 def _facts(encoders: MethodEncoders) -> dict[str, Any]:
-    """The part of the model card that the encoders know."""
+    """The fields of the model card that come from the encoders."""
     return {
         "method": encoders.method.name,
         "image_size": encoders.image_size,
@@ -125,12 +125,12 @@ def _check(folder: Path, classes: Sequence[str], templates: Sequence[str]) -> No
         and (folder.is_file() or any(folder.iterdir()))
     ):
         raise card.ExportError(
-            f"{str(folder)!r} exists and is no earlier export; choose another folder or remove it."
+            f"{str(folder)!r} exists and is not an export; choose another folder or remove it."
         )
 
 
 def _swap(partial: Path, folder: Path) -> None:
-    """Puts `partial` in the place of `folder`."""
+    """Replaces `folder` by `partial`."""
     old = folder.with_name(f"{folder.name}.old")
     shutil.rmtree(old, ignore_errors=True)
     if folder.exists():

@@ -1,20 +1,21 @@
 """The signatures of an exported model.
 
 B pictures or texts, E width of the shared space, C classes, T prompts of a class. All numbers
-are float32; pictures are encoded bytes.
+are float32; pictures are encoded files (JPEG, PNG, ...).
 
 - `serving_default`: image, string [B] -> scores [B, C], the probabilities of the classes at the
   learnt temperature, highest first; classes, string [B, C], their names in the same order, so
   that classes[:, 0] is the answer.
 - `encode_image`: image, string [B] -> embedding [B, E], unit length.
 - `encode_text`: text, string [B] -> embedding [B, E], unit length.
-- `represent_image`: image, string [B] -> valid, bool [B], and the scorer's tensors [B, ...].
+- `represent_image`: image, string [B] -> valid, bool [B], false where the bytes are no image, and
+  the scorer's tensors [B, ...].
 - `represent_classes`: prompts, string [C, T] -> the scorer's tensors [C, ...].
-- `score`: image_<name> and class_<name>, which are those tensors -> scores [B, C], similarities
-  in [-1, 1].
+- `score`: those tensors, named image_<name> and class_<name> -> scores [B, C], similarities in
+  [-1, 1].
 
-The first two raise InvalidArgumentError for bytes that are no image, naming their rows. The last
-three are what zero-shot evaluation with the method's own scorer needs (`loaded.py`).
+The first two raise InvalidArgumentError for bytes that are no image, naming their rows. Zero-shot
+evaluation with the method's own scorer uses the last three (`saved_encoders.py`).
 """
 
 from collections.abc import Callable, Sequence
@@ -31,7 +32,7 @@ from clipbench_tf.features import unit
 def signatures(
     encoders: MethodEncoders, classifier: Classifier, classes: Sequence[str]
 ) -> dict[str, ConcreteFunction]:
-    """The concrete function of every signature; `classes` are the names of `classifier`."""
+    """The concrete function of each signature; `classes` are the class names of `classifier`."""
     names = tf.constant([classes[i] for i in classifier.order])
 
     def encode_image(image: tf.Tensor) -> dict[str, tf.Tensor]:
@@ -68,7 +69,7 @@ def signatures(
 
 
 def _score(encoders: MethodEncoders, functions: dict[str, ConcreteFunction]) -> ConcreteFunction:
-    """`score`, its inputs being the outputs of the two functions that represent."""
+    """The signature `score`; its inputs are the outputs of the two `represent_` signatures."""
     images, classes = (
         dict(functions[name].structured_outputs)
         for name in ("represent_image", "represent_classes")

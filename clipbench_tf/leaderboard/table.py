@@ -1,4 +1,4 @@
-"""Records of evaluations -> a Markdown table. No number of it is typed by hand."""
+"""Makes the Markdown table of results from records of training runs."""
 
 import json
 from collections.abc import Iterable
@@ -8,14 +8,14 @@ RECORDS = Path(__file__).parent  # one folder of records for each data set
 
 
 class RecordError(ValueError):
-    """A file that is no record of an evaluation; the message names it and the remedy."""
+    """A file is no record of a training run, or records differ; the message has the remedy."""
 
 
 def read(path: Path) -> dict:
-    """The record in `path`, a `record.json` of `train.py` or `evaluate.py`.
+    """The record in `path`, a `record.json` of `scripts/train.py`.
 
     Raises:
-        RecordError: if it cannot be read, or lacks what a table shows.
+        RecordError: if the file cannot be read, or lacks a field of the table.
     """
     try:
         record = json.loads(path.read_text(encoding="utf-8"))
@@ -28,14 +28,18 @@ def read(path: Path) -> dict:
 
 
 def markdown(records: Iterable[dict]) -> str:
-    """One row for each of `records`, all scored on the same splits, best first."""
+    """One row for each of `records`, highest top-1 on the first split first.
+
+    Raises:
+        RecordError: if the records are not of the same splits.
+    """
     ordered = sorted(records, key=lambda record: -record["results"][0]["top1"])
     splits = [result["split"] for result in ordered[0]["results"]]
     for record in ordered:
         if [result["split"] for result in record["results"]] != splits:
             raise RecordError(
-                f"The record of {record['method']} has other splits than {splits}; make tables "
-                f"of records that were scored alike."
+                f"The record of {record['method']} has other splits than {splits}; make a table "
+                f"of records with the same splits."
             )
     columns = [f"{split} top-{k}" for split in splits for k in (1, 5)]
     head = ["method", *columns, "steps"]
@@ -44,7 +48,7 @@ def markdown(records: Iterable[dict]) -> str:
 
 
 def row(record: dict) -> list[str]:
-    """The cells of one record: accuracies with 95% intervals in percent, steps."""
+    """The cells of one record: method, accuracies with 95% intervals in percent, steps."""
     cells = [record["method"]]
     for result in record["results"]:
         for k in (1, 5):

@@ -1,4 +1,4 @@
-"""A user of exports who has TensorFlow alone: `python stranger.py REQUEST FOLDER ...`, JSON out.
+"""Uses exports with TensorFlow alone: `python stranger.py REQUEST FOLDER ...` prints JSON.
 
 Run as a program by the tests, not imported.
 """
@@ -30,7 +30,7 @@ images = [base64.b64decode(image) for image in request["images"]]
 
 
 def ask(folder: str) -> dict:
-    """What the export in `folder` answers."""
+    """The outputs, signatures and ops of the export in `folder`."""
     run = tf.saved_model.load(folder).signatures
 
     with open(f"{folder}/saved_model.pb", "rb") as file:

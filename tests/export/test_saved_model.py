@@ -58,9 +58,9 @@ def scores_of(encoders) -> np.ndarray:
 
 @pytest.fixture(scope="module")
 def exports(tmp_path_factory, two_replicas):
-    """Folder of an export and its encoders in memory, by the name of the scorer.
+    """The folder of an export and its encoders in memory, by the name of the scorer.
 
-    The weights of the second one are those of two replicas; the first one replaces a copy of it.
+    The second export has the weights of two replicas; the first replaces a copy of the second.
     """
     first, second = (tmp_path_factory.mktemp("export") / "saved_model" for _ in range(2))
     mirrored = encoders_of(late_interaction, two_replicas)
@@ -105,7 +105,7 @@ def told(exports):
 
 @pytest.fixture(scope="module")
 def answers(made, told):
-    """The encoders of an export in memory, and what the stranger got from it."""
+    """The encoders of an export in memory, and what `stranger.py` got from the export."""
     _, encoders = made
     return encoders, told[encoders.scorer.name]
 
@@ -172,7 +172,7 @@ def test_bytes_that_are_no_image_give_an_error_that_says_so(answers):
 
 
 def test_loaded_scores_equal_those_in_memory(made):
-    """Of late interaction, they are those of weights that two replicas hold."""
+    """Those of late interaction come from weights that two replicas hold."""
     folder, encoders = made
     loaded = SavedEncoders(folder)
     np.testing.assert_allclose(scores_of(loaded), scores_of(encoders), atol=1e-5)
@@ -193,7 +193,7 @@ def test_float32_comes_out_of_a_bfloat16_model(tmp_path):
     for function in loaded._run.values():
         for output in function.structured_outputs.values():
             assert output.dtype in (tf.float32, tf.string, tf.bool)
-        # Nowhere inside either: a CPU without the instructions would imitate them.
+        # Nor inside the functions: a CPU without bfloat16 instructions would emulate them.
         assert "DT_BFLOAT16" not in str(function.graph.as_graph_def(add_shapes=False))
     np.testing.assert_allclose(scores_of(loaded), scores_of(encoders), atol=2e-2)  # of bfloat16
     exact = MethodEncoders(
@@ -219,7 +219,7 @@ def test_model_card(cosine_export):
 
 
 def test_replaces_an_earlier_export_whole(cosine_export):
-    # That it is the new one, its scores and its card tell.
+    # Other tests show by its scores and its card that it is the new one.
     assert not (cosine_export / STALE).exists()
     assert list(cosine_export.parent.iterdir()) == [cosine_export]
 

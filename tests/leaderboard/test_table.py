@@ -1,4 +1,4 @@
-"""Tables say what the records say."""
+"""Tables of results against their records."""
 
 import json
 from pathlib import Path
