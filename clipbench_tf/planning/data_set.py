@@ -1,4 +1,4 @@
-"""How many pairs a recipe's data set has, whether or not it lies on this machine."""
+"""How many pairs a recipe's data set has, whether or not it is on this machine."""
 
 import dataclasses
 import json
@@ -9,12 +9,12 @@ from clipbench_tf.data import sources
 
 @dataclasses.dataclass(frozen=True)
 class Pairs:
-    """What a plan must know of a data set.
+    """What a plan needs to know of a data set.
 
     Attributes:
-        examples: in the training split.
-        source: where that number comes from, for people.
-        caption_tokens: of a mean caption, or None where nobody has counted.
+        examples: pairs in the training split.
+        source: where that number comes from, for the report.
+        caption_tokens: mean number of tokens in a caption, or None if unknown.
     """
 
     examples: int
@@ -31,15 +31,15 @@ KNOWN = {
 
 
 def pairs(dataset: str, split: str, examples: int | None = None) -> Pairs:
-    """What is known of `split` of `dataset`, an embedded one's name or a folder.
+    """The pairs in `split` of `dataset`, the name of an embedded data set or a folder.
 
-    `dataset.json` counts, shards need not be there; without one, the table above.
+    The number is that of `dataset.json`, whose shards may be missing, or else that of `KNOWN`.
 
     Args:
-        examples: the number to plan with, whatever else is known.
+        examples: the number to plan with instead.
 
     Raises:
-        DatasetError: if nothing tells the number, naming the flag that would.
+        DatasetError: if the number is unknown; the message names the flag that gives it.
     """
     name = Path(dataset).name
     tokens = KNOWN[name].caption_tokens if name in KNOWN else None
@@ -53,14 +53,14 @@ def pairs(dataset: str, split: str, examples: int | None = None) -> Pairs:
             return Pairs(_described(description, split), "dataset.json", tokens)
     if name not in KNOWN:
         raise sources.DatasetError(
-            f"Data set {dataset!r} is not here, and its size is not known ({', '.join(KNOWN)} "
-            f"are); give the number of its pairs as --examples."
+            f"Data set {dataset!r} is not here, and its size is not among those known "
+            f"({', '.join(KNOWN)}); give the number of its pairs as --examples."
         )
     return KNOWN[name]
 
 
 def stand_in(folder: Path, splits: dict[str, int]) -> str:
-    """Writes a description without shards into `folder`, enough to build a pipeline from."""
+    """Writes a `dataset.json` without shards to `folder`, enough to build a pipeline from."""
     folder.mkdir(parents=True)
     fields = {
         "name": folder.name,

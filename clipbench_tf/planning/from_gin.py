@@ -1,4 +1,4 @@
-"""A gin file's training run, built for planning: no data, no weights, one device."""
+"""Builds the trainer of a gin file for planning: no data, no weights, one device."""
 
 import tempfile
 from collections.abc import Sequence
@@ -21,11 +21,15 @@ def build(
 ) -> tuple[Trainer, Pairs]:
     """The trainer that gin `files` and `bindings` describe, and what is known of its data.
 
-    All that training would refuse is refused, except for data sets that are not here. `fastest` is
-    what the precision 'auto' stands for.
+    Args:
+        files: gin files; later ones win.
+        bindings: of gin, after the files.
+        examples: pairs in the training data, if not those that are known.
+        fastest: the precision that 'auto' stands for.
 
     Raises:
-        ValueError: (ConfigError, DatasetError) for what cannot run; the message names the remedy.
+        ValueError: (ConfigError, DatasetError) as in training, except that data sets may be
+            missing; the message names the remedy.
     """
     config.parse(files, bindings)
     split = config.value("pipeline.Pipeline.split", "train")
@@ -39,7 +43,7 @@ def build(
         here = [
             f"pipeline.Pipeline.dataset = {train!r}",
             f"train.Trainer.evaluation_dataset = {score!r}",
-            "strategy.prepare.strategy = 'auto'",  # that in scope
+            "strategy.prepare.strategy = 'auto'",  # the one in scope
             f"{PRECISION} = {fastest if precision == 'auto' else precision!r}",
         ]
         config.parse(files, [*bindings, *here])

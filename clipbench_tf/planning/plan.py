@@ -1,4 +1,4 @@
-"""The plan of a recipe on a number of devices: everything together."""
+"""The plan of a recipe on a number of devices, from the costs of its parts."""
 
 import dataclasses
 from typing import Any
@@ -11,7 +11,7 @@ from clipbench_tf.planning.costs.operations import Costs
 from clipbench_tf.planning.costs.step_time import StepTime, step_time
 from clipbench_tf.planning.costs.workload import Workload
 
-# Pictures a core decodes and draws two views of in a second, from JPEGs of 500 x 375 pixels
+# Pictures that a core decodes and augments to two views in a second, from JPEGs of 500 x 375 pixels
 # (clipbench_tf/benchmarks/records/input_pipeline.jsonl, one core of an AMD EPYC).
 PICTURES_PER_CORE = 338.6
 DAY = 86400.0
@@ -24,8 +24,8 @@ class Plan:
     Attributes:
         parameters: of each tower and objective, batch norm statistics and queues included.
         costs: of each tower and objective, on one device and for one step.
-        received: bytes a device receives in a step, by what for.
-        left_out: objectives that the model does not know.
+        received: bytes a device receives in a step, by objective, batch norms and gradients.
+        left_out: objectives that are not counted, as there are no costs for them.
     """
 
     device: Device
@@ -46,27 +46,27 @@ class Plan:
 
     @property
     def fits(self) -> bool:
-        """Whether a step does not need more."""
+        """Whether a step needs no more memory than `room`."""
         return self.memory.total <= self.room
 
     @property
     def days(self) -> float:
-        """Of the whole run, without pauses."""
+        """Duration of the whole run in days, without pauses."""
         return self.steps * self.time.total / DAY
 
     @property
     def pairs_per_second(self) -> float:
-        """Of all devices together."""
+        """Pairs of all devices together in a second."""
         return self.work.gathered / self.time.total
 
     @property
     def cores(self) -> float:
-        """CPU cores for each device that read and draw pictures as fast as it trains.
+        """CPU cores for each device that decode and augment pictures as fast as it trains.
 
-        A picture with one view counts as one with two, for decoding it is most of the work.
+        A picture with one view counts as one with two, because decoding is most of the work.
         """
-        drawn = self.work.batch / self.time.total * max(2, self.work.image_views) / 2
-        return drawn / PICTURES_PER_CORE
+        pictures = self.work.batch / self.time.total * max(2, self.work.image_views) / 2
+        return pictures / PICTURES_PER_CORE
 
     def as_dict(self) -> dict[str, Any]:
         """Everything as plain numbers; bytes, operations, seconds and days."""
@@ -96,7 +96,7 @@ class Plan:
 
 
 def plan(method: Method, work: Workload, device: Device, steps: int) -> Plan:
-    """The plan of `steps` steps of `method`, whose variables exist at least on paper.
+    """The plan of `steps` steps of `method`, built or with the variables of `blueprint.py`.
 
     Raises:
         ValueError: for a tower without costs, or a dtype that the device has no hardware for.
@@ -134,7 +134,7 @@ def plan(method: Method, work: Workload, device: Device, steps: int) -> Plan:
 
 
 def parameters(method: Method) -> dict[str, int]:
-    """Numbers of each tower and objective, statistics of batch norms and queues included."""
+    """Parameters of each tower and objective, batch norm statistics and queues included."""
     layers = {"image tower": method.image_encoder, "text tower": method.text_encoder}
     layers |= {o.name: o for o in method.objectives}
     found = {name: blueprint.count(layer.variables) for name, layer in layers.items()}

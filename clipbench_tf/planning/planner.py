@@ -1,4 +1,4 @@
-"""From gin files and devices to a plan, with a remedy where it does not fit."""
+"""Plans the run of gin files on devices, with a remedy if it does not fit."""
 
 import dataclasses
 from collections.abc import Sequence
@@ -16,7 +16,7 @@ from clipbench_tf.planning.remedies import Remedy
 
 @dataclasses.dataclass(frozen=True)
 class PlannedRecipe:
-    """A plan, and what it was made from."""
+    """The plan of a named recipe, its data, and the remedy if it does not fit."""
 
     name: str
     plan: Plan
@@ -25,11 +25,11 @@ class PlannedRecipe:
     epochs: float
 
     def text(self) -> str:
-        """Tables and sentences."""
+        """The report, tables and sentences."""
         return report.text(self.name, self.plan, self.pairs, self.remedy, f"{self.epochs:g} epochs")
 
     def as_dict(self) -> dict[str, Any]:
-        """The same as one JSON object."""
+        """The content of the report, for JSON."""
         remedy = None
         if self.remedy is not None:
             remedy = {"flags": list(self.remedy.flags), **self.remedy.plan.as_dict()}
@@ -55,9 +55,9 @@ def plan_recipe(
     """The plan of the run that gin `files` and `bindings` describe, on `count` devices.
 
     Args:
-        examples: pairs in the data set, if not what is known of it.
+        examples: pairs in the data set, if not those that are known.
         text_length: positions of the longest caption in a batch; by default the whole context,
-            which some caption of thousands fills.
+            because among thousands of captions one fills it.
 
     Raises:
         ValueError: for what cannot run; the message names the remedy.
@@ -77,10 +77,10 @@ def plan_recipe(
         pipeline,
         replicas=count,
         text_length=length,
-        # Captions that nobody has counted are taken as full, so that memory is not too low.
+        # Captions of unknown length count as full, so that memory is not underestimated.
         caption_tokens=pairs.caption_tokens or length - 2,
     )
-    blueprint.draw(method, pipeline, length)
-    made = plan(method, work, device, trainer.total_steps)
-    remedy = None if made.fits else remedies.first_that_fits(method, made)
-    return PlannedRecipe(method.name, made, pairs, remedy, trainer.recipe.epochs)
+    blueprint.create_variables(method, pipeline, length)
+    found = plan(method, work, device, trainer.total_steps)
+    remedy = None if found.fits else remedies.first_that_fits(method, found)
+    return PlannedRecipe(method.name, found, pairs, remedy, trainer.recipe.epochs)

@@ -1,4 +1,4 @@
-"""What to change where a recipe does not fit: tried in the model, the first that fits is named."""
+"""Finds the first change with which a recipe that does not fit into memory would fit."""
 
 import dataclasses
 from collections.abc import Iterator
@@ -15,7 +15,7 @@ from clipbench_tf.planning.plan import Plan, plan
 
 @dataclasses.dataclass(frozen=True)
 class Remedy:
-    """Flags of the command that change, and the plan with them."""
+    """The flags to change or to add to the command, and the plan with them."""
 
     flags: tuple[str, ...]
     plan: Plan
@@ -33,16 +33,16 @@ def first_that_fits(method: Method, now: Plan) -> Remedy | None:
 def candidates(
     method: Method, work: Workload, device: Device
 ) -> Iterator[tuple[tuple[str, ...], Workload]]:
-    """Changes in the order to try them: flags and the workload that they make.
+    """Changes in the order to try them: flags, and the workload with them.
 
-    First what leaves the numbers as they are and costs a third more time, then a lower precision,
-    then money. Later ones build on earlier ones where that saves more.
+    First recomputing and chunks, which give the same numbers in a third more time, then a lower
+    precision, then more devices. Later changes include earlier ones where that saves more.
     """
     flags: tuple[str, ...] = ()
     for flag, change in _recomputing(method, work):
         flags, work = (*flags, flag), dataclasses.replace(work, **change)
         yield flags, work
-    if not batch_norms(method.image_encoder):  # these must see the whole batch
+    if not batch_norms(method.image_encoder):  # they must see the whole batch
         for chunks in range(work.chunks + 1, work.batch + 1):
             if work.batch % chunks == 0:
                 yield (

@@ -1,4 +1,4 @@
-"""A plan as people read it."""
+"""The report of a plan as text."""
 
 from clipbench_tf.planning.data_set import Pairs
 from clipbench_tf.planning.plan import PICTURES_PER_CORE, Plan
@@ -8,7 +8,7 @@ _GB, _TERA = 1e9, 1e12
 
 
 def text(name: str, plan: Plan, pairs: Pairs, remedy: Remedy | None, recipe: str) -> str:
-    """The whole report; `recipe` says how long the run is."""
+    """The whole report; `recipe` is the length of the run, such as "32 epochs"."""
     work, time = plan.work, plan.time
     lines = [
         f"{name} on {work.replicas} x {plan.device.name}, {work.dtype}",
@@ -21,7 +21,7 @@ def text(name: str, plan: Plan, pairs: Pairs, remedy: Remedy | None, recipe: str
         "",
         *_memory(plan),
         "",
-        "  a step takes (a model, not a measurement; see clipbench_tf/planning/step_time.py)",
+        "  a step takes (a model, not a measurement; see clipbench_tf/planning/costs/step_time.py)",
         f"    products {time.products:7.3f} s, passes over memory {time.passes:.3f} s, optimizer "
         f"{time.optimizer:.3f} s, communication {time.communication:.3f} s",
         f"    together {time.total:7.3f} s, {plan.pairs_per_second:,.0f} pairs/s; the whole recipe "
@@ -33,7 +33,7 @@ def text(name: str, plan: Plan, pairs: Pairs, remedy: Remedy | None, recipe: str
 
 
 def notes(plan: Plan, remedy: Remedy | None) -> list[str]:
-    """What the numbers mean: whether it fits, what is the limit, what was left out."""
+    """Sentences on the numbers: whether the step fits, what limits it, what is left out."""
     lines = _fit(plan, remedy)
     share = plan.time.communication / plan.time.total
     if share > 0.5:
@@ -43,14 +43,14 @@ def notes(plan: Plan, remedy: Remedy | None) -> list[str]:
         )
     elif plan.work.replicas > 1:
         lines.append(
-            f"  Communication is {share:.0%} of a step, if none of it happens beside the products."
+            f"  Communication is {share:.0%} of a step, if none of it overlaps with computation."
         )
     lines += [
-        f"  Pictures take {plan.cores:.1f} CPU cores for each device, at {PICTURES_PER_CORE:.0f} a "
-        f"second and core with two",
-        "  views (JPEGs of 500 x 375, AMD EPYC). With fewer, the input is the limit.",
+        f"  The input takes {plan.cores:.1f} CPU cores for each device, at {PICTURES_PER_CORE:.0f} "
+        f"pictures a second and core with",
+        "  two views (JPEGs of 500 x 375, AMD EPYC). With fewer cores, the input is the limit.",
     ]
-    lines += [f"  Not counted, as the model does not know it: {part}." for part in plan.left_out]
+    lines += [f"  Not counted, as the plan has no costs for it: {part}." for part in plan.left_out]
     return lines
 
 
@@ -60,7 +60,7 @@ def _fit(plan: Plan, remedy: Remedy | None) -> list[str]:
         return [f"  It fits: {need:.1f} of {room:.1f} GB that one {plan.device.name} can use."]
     lines = [f"  IT DOES NOT FIT: {need:.1f} GB, but one {plan.device.name} can use {room:.1f} GB."]
     if remedy is None:
-        lines.append("  Nothing that was tried makes it fit; take a device with more memory.")
+        lines.append("  No change that was tried makes it fit; use a device with more memory.")
         return lines
     after = remedy.plan
     lines.append(
@@ -111,7 +111,7 @@ def _memory(plan: Plan) -> list[str]:
         ("two batches", kept.batch),
         ("activations of the towers", kept.activations),
         ("activations of the objectives", kept.objectives),
-        ("held for a moment", kept.working),
+        ("temporary buffers", kept.working),
         ("all", kept.total),
     ]
     return [
@@ -121,7 +121,7 @@ def _memory(plan: Plan) -> list[str]:
 
 
 def _table(rows: list[tuple[str, ...]]) -> list[str]:
-    """Rows with the first column to the left, the others to the right."""
+    """Aligned lines: the first column to the left, the others to the right."""
     sizes = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
     return [
         "    "

@@ -1,4 +1,4 @@
-"""What TensorFlow itself would compute and keep: counted in the graph of a training step."""
+"""What TensorFlow computes and keeps, counted in the graph of a training step."""
 
 import math
 
@@ -19,7 +19,7 @@ PRODUCTS = {
 class StepGraph:
     """The graph of loss and gradients of one step of `method` on a batch of these shapes.
 
-    `unknown` stands for a size that the graph does not know: of masked tokens, in `TextMLM`.
+    `unknown` replaces a size that is not static: the number of masked tokens in `TextMLM`.
     """
 
     def __init__(self, method: Method, batch: Batch, unknown: int = 0) -> None:
@@ -40,7 +40,7 @@ class StepGraph:
         self.needed = self._reached(self.graph.outputs)
 
     def _reached(self, outputs: list[tf.Tensor]) -> set[str]:
-        """Names of the operations that the gradients depend on: others are never run."""
+        """Names of the operations that the gradients depend on; no others are run."""
         found: set[str] = set()
         waiting = [tensor.op for tensor in outputs]
         while waiting:

@@ -1,4 +1,4 @@
-"""Small towers, and what the model says about a method of them."""
+"""Small towers, and the plan's costs of a method with them."""
 
 import tensorflow as tf
 
@@ -34,7 +34,7 @@ def text(**options: bool) -> TextTransformer:
 
 
 def batch() -> Batch:
-    """Every position of every caption is to be predicted."""
+    """A batch with a label at every position of every caption."""
     return {
         "images": tf.zeros([PAIRS, VIEWS, SIZE, SIZE, 3], tf.uint8),
         "ids": tf.fill([PAIRS, VIEWS, LENGTH], 5),
@@ -56,7 +56,7 @@ def method(*objectives: Objective, recompute: bool = False, image=None, **option
 
 
 def work(made: Method, **changes: object) -> Workload:
-    """What `batch` is to the plan."""
+    """The workload of `batch`."""
     options: dict = {
         "batch": PAIRS,
         "image_views": VIEWS,
@@ -72,7 +72,7 @@ def work(made: Method, **changes: object) -> Workload:
 
 
 def costs(made: Method) -> Costs:
-    """Of a step on `batch`."""
+    """Costs of a step on `batch`."""
     given = work(made)
     parts = [memory.image_tower(made, given), memory.text_tower(made, given)]
     return sum([*parts, *(memory.signal(o, made, given) for o in made.objectives)], Costs())

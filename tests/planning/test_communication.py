@@ -1,4 +1,4 @@
-"""What is sent: the conventions by hand, and against what two replicas count."""
+"""Bytes received, by hand and against what two replicas count."""
 
 import numpy as np
 import pytest
@@ -33,7 +33,7 @@ def objectives() -> list[Objective]:
     ]
 
 
-def test_a_gather_and_a_ring():
+def test_an_all_gather_and_a_ring_all_reduce():
     assert communication.gather(10, 1) == communication.all_reduce(10, 1) == 0
     assert communication.gather(10, 4) == 30
     assert communication.all_reduce(10, 4) == 15
@@ -94,10 +94,10 @@ def test_gradients_and_batch_norms_by_hand():
     assert communication.of_batch_norms(alone, 4, 2) == 0
 
 
-def test_a_stranger_is_left_out():
-    class NotAWorker(Objective):
+def test_an_unknown_objective_is_left_out():
+    class Unknown(Objective):
         def call(self, features, training=False):
             return tf.reduce_mean(features.images[0].embedding)
 
-    made = small.method(NotAWorker(weight=1.0, name="stranger"))
+    made = small.method(Unknown(weight=1.0, name="unknown"))
     assert set(communication.bytes_by_objective(made, 4, 2, 24)) == {"image_text"}

@@ -1,4 +1,4 @@
-"""Weights and optimizer of the model against those of a method that is built."""
+"""Memory of weights, optimizer and batch against that of a method that is built."""
 
 import keras
 import pytest
@@ -52,7 +52,7 @@ def test_parameters_are_those_of_the_method(built):
     assert found["image_simsiam"] == built.objectives[2].count_params()
 
 
-def test_a_batch_on_the_way_exactly(built):
+def test_a_batch_exactly(built):
     held = sum(
         t.dtype.size * t.shape.num_elements()
         for name, t in small.batch().items()

@@ -1,4 +1,4 @@
-"""Plans of gin files: all of the paper's, what does not fit, and the remedies."""
+"""Plans of gin files: those of the paper, recipes that do not fit, and the remedies."""
 
 import dataclasses
 import json
@@ -22,12 +22,12 @@ A100 = devices.find("a100")
 
 @pytest.fixture(autouse=True)
 def _forget():
-    """What a plan leaves undone, Keras would do later: give the variables their values."""
+    """Otherwise Keras would later initialise the variables that a plan left without values."""
     yield
     keras.backend.clear_session()
 
 
-# Drawing towers of full size takes seconds each: one of each kind, the others are slow.
+# Towers of full size take seconds each: one of each kind is quick, the others are marked slow.
 QUICK = {"table4_defilip_vit_b32.gin", "table4_slip_resnet50.gin", "table5_clip_text1.gin"}
 ROWS = [
     pytest.param(name, marks=() if name.split("/")[1] in QUICK else pytest.mark.slow)
@@ -71,8 +71,8 @@ def test_a_blueprint_has_all_variables_of_the_method():
     config.parse(["gin/defilip.gin"])
     config.build("strategy.prepare")
     trainer = planner.from_gin.build(["gin/defilip.gin"])[0]
-    blueprint.draw(trainer.method, trainer.pipeline, 16)
-    drawn = sorted((v.path, tuple(v.shape), v.dtype) for v in trainer.method.variables)
+    blueprint.create_variables(trainer.method, trainer.pipeline, 16)
+    created = sorted((v.path, tuple(v.shape), v.dtype) for v in trainer.method.variables)
     trainer = planner.from_gin.build(["gin/defilip.gin"])[0]
     trainer.method.build(
         {
@@ -82,7 +82,7 @@ def test_a_blueprint_has_all_variables_of_the_method():
         }
     )
     built = sorted((v.path, tuple(v.shape), v.dtype) for v in trainer.method.variables)
-    assert drawn == built
+    assert created == built
     assert blueprint.count(trainer.method.variables) == trainer.method.count_params()
 
 
@@ -108,7 +108,7 @@ def test_remedies_keep_the_numbers_first_then_lower_precision_then_take_more_dev
 
 
 @pytest.mark.slow
-def test_a_remedy_followed_is_what_was_promised():
+def test_the_plan_with_a_remedy_is_the_one_that_was_announced():
     arguments = {"device": devices.find("v100"), "count": 8, "examples": 10**7}
     half = ["strategy.prepare.precision = 'mixed_float16'"]
     file = ["gin/paper/table4_defilip_vit_b32.gin"]
@@ -141,15 +141,15 @@ def test_a_slow_network_is_named():
     assert any("network is the limit" in line for line in lines)
 
 
-def test_an_objective_that_is_not_known_is_said_to_be_left_out():
-    class NotAWorker(Objective):
+def test_the_report_names_an_unknown_objective_as_left_out():
+    class Unknown(Objective):
         def call(self, features, training=False):
             return keras.ops.mean(features.images[0].embedding)
 
-    made = small.method(NotAWorker(weight=1.0, name="stranger"))
+    made = small.method(Unknown(weight=1.0, name="unknown"))
     found = plan(made, small.work(made), A100, 10)
-    assert found.left_out == ("stranger (NotAWorker)",)
-    assert any("stranger (NotAWorker)" in line for line in report.notes(found, None))
+    assert found.left_out == ("unknown (Unknown)",)
+    assert any("unknown (Unknown)" in line for line in report.notes(found, None))
 
 
 def test_a_data_set_without_shards_is_counted_by_its_description(tmp_path):

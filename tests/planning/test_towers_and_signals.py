@@ -1,4 +1,4 @@
-"""Operations and kept bytes of the model against TensorFlow's own graph of the step."""
+"""Operations and saved bytes of the cost model against TensorFlow's own graph of the step."""
 
 import keras
 import numpy as np
@@ -117,7 +117,7 @@ def test_chunks_encode_twice_and_keep_one_chunk():
 
 
 def test_fine_grained_products_are_those_of_equation_4():
-    """Its own are inside compiled loops; `token_similarity` makes the same ones in the open."""
+    """Its products are inside compiled loops; `token_similarity` has the same in plain ops."""
     made = small.method(FineGrained(width=8))
     fine = made.objectives[1]
     found = signals.costs(fine, made, small.work(made))
@@ -131,7 +131,7 @@ def test_fine_grained_products_are_those_of_equation_4():
 
 
 def products(queries: int, keys: int) -> float:
-    """Of 16 items with so many tokens of width 8, by TensorFlow's registry."""
+    """Operations for 16 items with so many tokens of width 8, by TensorFlow's registry."""
 
     def spec(n: int, dtype: tf.DType, *width: int) -> tf.TensorSpec:
         return tf.TensorSpec([16, n, *width], dtype)

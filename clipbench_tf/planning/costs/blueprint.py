@@ -1,4 +1,4 @@
-"""A method with all its variables and none of their values."""
+"""Gives a method its variables without memory for their values, so that they can be counted."""
 
 import math
 
@@ -10,13 +10,13 @@ from clipbench_tf.method import Method
 from clipbench_tf.models.locked import Locked
 
 
-def draw(method: Method, pipeline: Pipeline, text_length: int) -> None:
+def create_variables(method: Method, pipeline: Pipeline, text_length: int) -> None:
     """Creates the variables of `method` as its `build` does, without memory for them.
 
-    They can be counted, but have no values: do not train or call the method afterwards.
+    The variables have no values: do not train or call the method afterwards.
 
     Raises:
-        ValueError: where parts do not fit each other, as in training.
+        ValueError: as in training, if parts do not fit each other.
     """
     views = len(pipeline.image_views.views)
     side = pipeline.image_views.size
@@ -29,19 +29,19 @@ def draw(method: Method, pipeline: Pipeline, text_length: int) -> None:
         batch["mlm_labels"] = tf.TensorSpec([1, text_length], tf.int32)
     encoder = method.image_encoder
     if isinstance(encoder, Locked):
-        # Its own `build` looks for another run's weights, which a plan does not need.
+        # `Locked.build` loads another run's weights, which a plan does not need.
         encoder.encoder.trainable = False
         encoder.built = True
-    # Keras gives variables no memory in this scope, and the traced function is never run.
+    # Keras allocates no memory for variables in this scope; the traced function is never run.
     with keras.StatelessScope(initialize_variables=False):
         tf.function(method.build, autograph=False).get_concrete_function(batch)
 
 
 def count(variables: list[keras.Variable]) -> int:
-    """Numbers in `variables`."""
+    """Number of values in all `variables`."""
     return sum(size(v) for v in variables)
 
 
 def size(variable: keras.Variable) -> int:
-    """Numbers in `variable`."""
+    """Number of values in `variable`."""
     return math.prod(variable.shape)

@@ -1,10 +1,10 @@
 """What a replica receives in a step, in bytes.
 
-Conventions, for n replicas. A gather of b bytes on each brings every replica (n - 1) b. Its
-gradient is an all-reduce of what was gathered, in float32, of which a replica keeps its own part;
-a ring all-reduce of s bytes brings every replica 2 (n - 1) / n s (Patarasuk and Yuan 2009): once
-to sum, once to spread the sums. Latency, which counts for the many small messages of batch norms,
-is not in here.
+Conventions, for n replicas. In an all-gather of b bytes from each, every replica receives
+(n - 1) b. Its gradient is an all-reduce of the gathered tensor in float32, of which a replica keeps
+its own part; in a ring all-reduce of s bytes, every replica receives 2 (n - 1) / n s (Patarasuk and
+Yuan 2009): half to sum, half to distribute the sums. Latency, which matters for the many small
+messages of batch norms, is not modelled.
 """
 
 import functools
@@ -21,26 +21,26 @@ from clipbench_tf.objectives.objective import Objective
 from clipbench_tf.objectives.optimal_transport import OptimalTransport
 from clipbench_tf.objectives.text_mlm import TextMLM
 from clipbench_tf.planning.costs import blueprint, resnet
-from clipbench_tf.planning.costs.signals import NotPlanned, kept
+from clipbench_tf.planning.costs.signals import UnknownObjective, kept
 from clipbench_tf.planning.costs.towers import widths
 
 FLOAT32 = 4
-MASK = 2  # bytes of a gathered truth value: collectives know float16, but nothing of one byte
+MASK = 2  # bytes of a gathered bool: sent as float16, as collectives gather no one-byte type
 NUMBER = 4  # bytes of an int32
 
 
 def gather(size: float, replicas: int) -> float:
-    """Received by a replica when `size` bytes of each are joined."""
+    """Bytes that a replica receives in an all-gather of `size` bytes from each."""
     return (replicas - 1) * size
 
 
 def all_reduce(size: float, replicas: int) -> float:
-    """Received by a replica when `size` bytes are summed over all, in a ring."""
+    """Bytes that a replica receives in a ring all-reduce of `size` bytes."""
     return 2 * (replicas - 1) / replicas * size
 
 
 def gather_with_gradient(numbers: float, number_bytes: int, replicas: int) -> float:
-    """Received for `numbers` of each replica: joined in their dtype, and back in float32."""
+    """Bytes received in an all-gather of `numbers` from each replica and in its gradient."""
     return gather(numbers * number_bytes, replicas) + all_reduce(
         replicas * numbers * FLOAT32, replicas
     )
@@ -56,13 +56,14 @@ def bytes_by_objective(
     """Bytes that a replica receives in a step, forward and backward, for each objective.
 
     Args:
-        method: its layers' sizes count; it need not be built.
-        batch_per_replica: pairs.
+        method: need not be built; only the sizes of its layers are read.
+        batch_per_replica: pairs on a replica.
+        replicas: number of replicas.
         text_length: positions of a caption on the replica with the longest.
-        compute_bytes: of a number that the towers compute; by default as `method` has it.
+        compute_bytes: bytes of a number in the compute dtype, by default the method's.
 
     Returns:
-        name -> bytes; objectives that are not written down here are left out.
+        name -> bytes; objectives without costs here are left out.
     """
     size = compute_bytes or (4 if method.compute_dtype == "float32" else 2)
     found = {}
@@ -71,7 +72,7 @@ def bytes_by_objective(
             found[objective.name] = received(
                 objective, method, batch_per_replica, replicas, text_length, size
             )
-        except NotPlanned:
+        except UnknownObjective:
             continue
     return found
 
@@ -80,15 +81,20 @@ def bytes_by_objective(
 def received(
     objective: Objective, method: Method, batch: int, replicas: int, length: int, size: int
 ) -> float:
-    """Bytes that `objective` brings a replica with `batch` pairs, captions of `length`.
+    """Bytes that a replica receives for `objective`; implementations are registered by its type.
 
     Args:
-        size: bytes of a number that the towers compute.
+        objective: of `method`.
+        method: see `bytes_by_objective`.
+        batch: pairs on a replica.
+        replicas: number of replicas.
+        length: positions of a caption.
+        size: bytes of a number in the compute dtype.
 
     Raises:
-        NotPlanned: for an objective that is not written down.
+        UnknownObjective: if no implementation is registered.
     """
-    raise NotPlanned(f"{objective.name} ({type(objective).__name__})")
+    raise UnknownObjective(f"{objective.name} ({type(objective).__name__})")
 
 
 @received.register(ImageText)
@@ -111,10 +117,10 @@ def _(
 def _(
     objective: NearestNeighbor, method: Method, batch: int, replicas: int, length: int, size: int
 ) -> float:
-    still = len(objective.enqueued_views) + len(objective.text_views)
+    no_gradient = len(objective.enqueued_views) + len(objective.text_views)
     one = gather(batch * widths(method.image_encoder).embedding * FLOAT32, replicas)
-    moving = len(objective.image_views) if objective.symmetric else 0
-    return still * one + moving * _embeddings(method, batch, replicas)
+    with_gradient = len(objective.image_views) if objective.symmetric else 0
+    return no_gradient * one + with_gradient * _embeddings(method, batch, replicas)
 
 
 @received.register
@@ -129,7 +135,7 @@ def _(
 def _(
     objective: ImageSimSiam, method: Method, batch: int, replicas: int, length: int, size: int
 ) -> float:
-    return 0.0  # contrasts nothing; its batch norms are counted with the others
+    return 0.0  # gathers nothing; `of_batch_norms` counts its batch norms
 
 
 @received.register
@@ -148,25 +154,24 @@ def _(
     for positions in (widths(method.image_encoder).positions, length):
         tokens = kept(objective, positions)
         total += gather_with_gradient(batch * tokens * width, size, replicas)
-        # Which of the tokens count, and how many there are.
+        # The mask of the tokens, and their number.
         total += gather(batch * tokens * MASK, replicas) + gather(NUMBER, replicas)
     return total
 
 
 def of_gradients(method: Method, replicas: int) -> float:
-    """Bytes that a replica receives of the float32 gradients of all trainable variables.
+    """Bytes that a replica receives in the all-reduce of the float32 gradients of all weights.
 
-    An upper bound: those that no objective reaches, FILIP's projections for one, are not sent.
+    An upper bound: weights without a gradient, such as FILIP's projections, are not sent.
     """
     return all_reduce(blueprint.count(method.trainable_variables) * FLOAT32, replicas)
 
 
 def of_batch_norms(method: Method, replicas: int, image_views: int) -> float:
-    """Bytes that a replica receives of the moments of synchronised batch norms.
+    """Bytes that a replica receives for synchronised batch norms.
 
-    Each call of a norm sends two moments a channel and gets those of every replica, by an
-    all-reduce of a table with a row for each (`replicas.stacked`); the backward pass sends the
-    table's gradient the same way.
+    Each call of a norm exchanges two moments a channel by an all-reduce of a table with a row for
+    each replica (`replicas.stacked`); the backward pass all-reduces the table's gradient.
     """
     channels = 0
     encoder = method.image_encoder
@@ -181,5 +186,5 @@ def of_batch_norms(method: Method, replicas: int, image_views: int) -> float:
 
 
 def _embeddings(method: Method, batch: int, replicas: int) -> float:
-    """One view's, in float32, and their gradient."""
+    """Bytes received for one view's embeddings, in float32, and their gradient."""
     return gather_with_gradient(batch * widths(method.image_encoder).embedding, FLOAT32, replicas)

@@ -1,6 +1,6 @@
-"""What a device can do, from its vendor's data sheet, and what share of that is assumed.
+"""Devices by their vendors' data sheets, and the share of those numbers that a step may reach.
 
-Nothing here was measured on a GPU: there was none to develop on.
+Nothing here was measured on a GPU.
 """
 
 import dataclasses
@@ -9,8 +9,8 @@ _TERA, _GIGA, _GIB = 1e12, 1e9, 2**30
 
 # Shares of the data sheet's numbers that a training step is assumed to reach.
 #
-# Products: cuBLAS reaches 70 to 80% of the peak on large square matrices. Those of these towers
-# have inner sizes of 512 to 3,072, and attention's have 64, which keeps less of a chip busy.
+# Matrix products: cuBLAS reaches 70 to 80% of the peak on large square matrices. The towers' have
+# inner sizes of 512 to 3,072, and attention's 64, which use less of a chip.
 MATMUL_SHARE = 0.5
 # Passes over memory: a copy kernel reaches about 85% to 90%; many tensors here are small.
 BANDWIDTH_SHARE = 0.75
@@ -23,13 +23,13 @@ MEMORY_SHARE = 0.9
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Device:
-    """One device; bytes and FLOP/s as sold, not as reached.
+    """One device by its data sheet, before the shares.
 
     Attributes:
         memory: bytes.
-        peak: FLOP/s of dense matrix products by compute dtype; a dtype that is not there has no
-            hardware of its own.
-        bandwidth: of its memory, bytes/s.
+        peak: FLOP/s of dense matrix products by compute dtype; the device has no hardware for a
+            dtype that is missing.
+        bandwidth: bytes/s of its memory.
         link: bytes/s to the other devices of its node, in one direction.
         node: devices in a node.
         network: bytes/s out of the node for each device, in one direction.
@@ -48,7 +48,7 @@ class Device:
     bandwidth_share: float = BANDWIDTH_SHARE
 
     def link_between(self, devices: int) -> float:
-        """Bytes/s that a ring of so many devices reaches: that of its slowest link."""
+        """Bytes/s that a ring of so many `devices` reaches, limited by its slowest link."""
         return LINK_SHARE * (self.link if devices <= self.node else self.network)
 
 
@@ -116,14 +116,14 @@ DEVICES = {
         ),
     )
 }
-ALIASES = {"a100": "a100-40g", "v100": "v100-16g"}  # of two sizes, the smaller
+ALIASES = {"a100": "a100-40g", "v100": "v100-16g"}  # the smaller of two sizes
 
 
 def find(name: str) -> Device:
     """The device called `name`.
 
     Raises:
-        ValueError: if there is none, naming those that there are.
+        ValueError: if there is none; the message lists the known names.
     """
     device = DEVICES.get(ALIASES.get(name, name))
     if device is None:

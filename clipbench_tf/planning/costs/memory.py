@@ -1,4 +1,4 @@
-"""What must be in a device's memory at the same time, in bytes."""
+"""The memory that a step takes on a device, in bytes."""
 
 import dataclasses
 
@@ -12,20 +12,20 @@ FLOAT32 = 4
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Memory:
-    """Bytes on one device when the backward pass begins, which is when most is held.
+    """Bytes on one device when the backward pass begins, the peak of a step.
 
-    The sum is an upper bound: by the time all gradients are there, the activations are gone.
+    The total is an upper bound: activations are freed before all gradients exist.
 
     Attributes:
         weights: all variables of the method in their own dtype, queue and statistics included.
         narrow_weights: copies of kernels in the compute dtype.
         gradients: float32, of every trainable variable.
-        exchanged: the gradients once more, packed for the all-reduce, on several replicas.
+        exchanged: a copy of the gradients, packed for the all-reduce, on several replicas.
         optimizer: AdamW's two moments, and its counters.
         batch: pictures and ids, of this step and the next.
-        activations: that the towers keep.
-        objectives: that the objectives keep.
-        working: what is needed for a moment, by the hungriest part.
+        activations: saved by the towers for the backward pass.
+        objectives: saved by the objectives for the backward pass.
+        working: temporary buffers of the part that needs most.
     """
 
     weights: float
@@ -40,14 +40,14 @@ class Memory:
 
     @property
     def total(self) -> float:
-        """The sum of all."""
+        """The sum of all fields."""
         return sum(dataclasses.asdict(self).values())
 
 
 def memory(
     method: Method, work: Workload, tower_costs: list[Costs], signal_costs: list[Costs]
 ) -> Memory:
-    """The memory of a step of `method`, whose variables exist at least on paper."""
+    """The memory of a step of `method`, built or with the variables of `blueprint.py`."""
     trainable = FLOAT32 * blueprint.count(method.trainable_variables)
     parts = [*tower_costs, *signal_costs]
     return Memory(
@@ -64,59 +64,59 @@ def memory(
 
 
 def optimizer(method: Method) -> float:
-    """Two float32 moments of each trainable variable, the step (int64) and the float32 rate."""
+    """Bytes of two float32 moments for each weight, the step, and the learning rate."""
     return 2.0 * FLOAT32 * blueprint.count(method.trainable_variables) + 8
 
 
 def batch(method: Method, work: Workload) -> float:
-    """uint8 pictures, int32 ids and labels of this replica's pairs."""
+    """Bytes of the uint8 pictures, int32 ids and int32 labels of this replica's pairs."""
     pixels = work.image_views * method.image_encoder.image_size**2 * 3
     return work.batch * (pixels + 4.0 * work.text_length * (work.text_views + bool(work.masked)))
 
 
 def image_tower(method: Method, work: Workload) -> Costs:
-    """Of all picture views of a replica."""
+    """Costs of the image tower on all views of a replica's pictures."""
     items = work.batch * work.image_views
     kept = towers.widths(method.image_encoder).features()
     return _in_chunks(method.image_encoder, items, kept, work)
 
 
 def text_tower(method: Method, work: Workload) -> Costs:
-    """Of all caption views of a replica."""
+    """Costs of the text tower on all views of a replica's captions."""
     items = work.batch * work.text_views
     kept = towers.widths(method.text_encoder, work.text_length).features()
     return _in_chunks(method.text_encoder, items, kept, work)
 
 
 def _in_chunks(encoder: object, items: float, kept: int, work: Workload) -> Costs:
-    """All `items`; in chunks, one chunk's activations, and `kept` numbers of every item.
+    """Costs of encoding `items`, all at once or in chunks.
 
-    The features of all chunks wait for the objectives, and what these return waits with them.
-    Each chunk but the first pass' is encoded twice (see optimization/gradient_cache.py).
+    In chunks, memory holds one chunk's activations, and the features of every item, `kept` numbers,
+    with their gradients. Each chunk is encoded twice (see optimization/gradient_cache.py).
     """
     if work.chunks == 1:
         return towers.costs(encoder, items, work)
     one = towers.costs(encoder, items / work.chunks, work)
-    twice = one.forward * work.chunks
+    forward = one.forward * work.chunks
     return Costs(
-        forward=twice,
-        backward=one.backward * work.chunks + twice,
+        forward=forward,
+        backward=one.backward * work.chunks + forward,
         saved=one.saved + 2.0 * items * kept * work.bytes,
         working=one.working,
-        moved=one.moved * work.chunks * (3 / 2),  # three passes, where there were two
+        moved=one.moved * work.chunks * (3 / 2),  # three passes instead of two
         narrow_weights=one.narrow_weights,
     )
 
 
 def signal(objective: signals.Objective, method: Method, work: Workload) -> Costs:
-    """Of an objective; nothing for one that is not written down."""
+    """Costs of an objective, with bytes moved; none for one that `signals.py` does not know."""
     try:
         found = signals.costs(objective, method, work)
-    except signals.NotPlanned:
+    except signals.UnknownObjective:
         return Costs()
     return found + Costs(moved=sum(PASSES["transformer"][FLOAT32]) * found.saved)
 
 
 def number_bytes(dtype: str) -> int:
-    """Of a number of a variable's `dtype`, such as float32 or int64."""
+    """Bytes of a number of a variable's `dtype`, such as float32 or int64."""
     return int("".join(c for c in dtype if c.isdigit()) or 8) // 8

@@ -5,17 +5,17 @@ import dataclasses
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Costs:
-    """Sums of parts are sums of fields.
+    """Costs of one part of a step; those of several parts are added.
 
     Attributes:
         forward: floating-point operations of matrix products and convolutions in the forward
             pass; a product [m, k] x [k, n] is 2 m k n of them.
-        backward: the same in the backward pass, that of recomputed layers included.
+        backward: the same in the backward pass, with the forward pass of recomputed layers.
         saved: bytes of activations that the forward pass leaves for the backward pass.
-        working: bytes held beside these for a moment. A sum is an upper bound: TensorFlow's
-            executor may run independent parts at the same time.
-        moved: bytes that all but the products read and write, forward and backward, where each
-            operation reads its inputs from memory and writes its outputs there.
+        working: bytes of temporary buffers. A sum is an upper bound, for the case that
+            TensorFlow's executor runs independent parts at the same time.
+        moved: bytes that all operations but products read and write, forward and backward, if
+            each reads its inputs from memory and writes its outputs there.
         narrow_weights: bytes of copies of weights in a lower precision.
     """
 
@@ -30,14 +30,15 @@ class Costs:
         return Costs(**{f.name: getattr(self, f.name) + getattr(other, f.name) for f in _FIELDS})
 
     def times(self, count: float) -> "Costs":
-        """Of `count` such parts."""
+        """The costs of `count` such parts."""
         return Costs(**{f.name: count * getattr(self, f.name) for f in _FIELDS})
 
 
 _FIELDS = dataclasses.fields(Costs)
 
-# Bytes that all but the products move for each byte saved, in the forward and in the backward pass:
-# counted in the graphs of the towers (tests/planning/test_towers.py), not timed.
+# Bytes that all operations but products move for each byte saved, in the forward and the backward
+# pass, by bytes of the compute dtype: counted in graphs of the towers, not timed
+# (tests/planning/test_towers_and_signals.py).
 PASSES = {
     "transformer": {4: (5.9, 6.6), 2: (7.6, 9.4)},
     "resnet": {4: (3.6, 4.2), 2: (5.6, 6.4)},
@@ -47,11 +48,11 @@ PASSES = {
 def product(
     rows: float, inner: float, columns: float, *, weight_bytes: int = 4, gradients: int = 2
 ) -> Costs:
-    """Rows [rows, inner] times a weight [inner, columns]; what is saved is its callers' business.
+    """[rows, inner] times a weight [inner, columns]; callers add what is saved.
 
     Args:
-        weight_bytes: of a number in the product; the weight itself has 4.
-        gradients: 2 for those of the rows and of the weight, 1 for the weight's alone, 0 for none.
+        weight_bytes: bytes of a number in the product; the weight itself is float32.
+        gradients: 2 for those of rows and weight, 1 for the weight's only, 0 for none.
     """
     operations = 2.0 * rows * inner * columns
     copy = inner * columns * weight_bytes if weight_bytes < 4 and gradients == 2 else 0

@@ -1,4 +1,4 @@
-"""What the modified ResNet computes and keeps; N items, maps of H x W positions."""
+"""Costs of the modified ResNet."""
 
 import dataclasses
 
@@ -17,7 +17,7 @@ def costs(tower: ModifiedResNet, items: float, work: Workload) -> Costs:
         + _convolution(items, side, 3, half, 3, work, gradients=1)
         + _convolution(items, side, half, half, 3, work)
         + _convolution(items, side, half, width, 3, work)
-        # The outputs of the three rectifiers, and the pooled map.
+        # The outputs of the three ReLUs, and the pooled map.
         + Costs(saved=size * items * (side**2 * (2 * half + width) + (side // 2) ** 2 * width))
         # For the largest map of a batch norm: its square and, over several replicas, its count.
         + Costs(working=3.0 * 4 * items * side**2 * width)
@@ -46,16 +46,16 @@ def norms(tower: ModifiedResNet) -> list[int]:
 
 
 def _bottleneck(block: Bottleneck, items: float, side: int, channels: int, work: Workload) -> Costs:
-    """Three convolutions and the shortcut's; `side` and `channels` are the input's."""
+    """Three convolutions and the shortcut's; the input has `channels` maps of `side`."""
     inner, outer, after = block.conv1.filters, block.conv3.filters, side // block.stride
     total = (
         _convolution(items, side, channels, inner, 1, work)
         + _convolution(items, side, inner, inner, 3, work)
         + _convolution(items, after, inner, outer, 1, work)
-        # The outputs of the three rectifiers.
+        # The outputs of the three ReLUs.
         + Costs(saved=work.bytes * items * (2 * side**2 * inner + after**2 * outer))
     )
-    if block.stride > 1:  # what the third convolution multiplies
+    if block.stride > 1:  # the pooled input of the third convolution
         total += Costs(saved=work.bytes * items * after**2 * inner)
     if block.downsample is not None:
         total += _convolution(items, after, channels, outer, 1, work)
@@ -81,7 +81,10 @@ def _convolution(
 
 
 def _attention_pool(tower: ModifiedResNet, items: float, work: Workload) -> Costs:
-    """One query, the mean, for all positions and the mean; keys and values are never formed."""
+    """Attention of one query, from the mean, to the mean and all positions.
+
+    Keys and values are never formed.
+    """
     width, heads, size = tower.width, tower.attnpool.heads, work.bytes
     positions = (tower.image_size // REDUCTION) ** 2 + 1
     attend = 2 * 2.0 * items * heads * positions * width
@@ -91,7 +94,7 @@ def _attention_pool(tower: ModifiedResNet, items: float, work: Workload) -> Cost
         + product(items, width, width, weight_bytes=size)
         + product(items, width, width, weight_bytes=size)
         + Costs(
-            # What is multiplied: the mean, its query, what each head asks and gets, all positions.
+            # Inputs of products: the mean, its query, each head's query and result, all positions.
             saved=size * items * width * (2 + 2 * heads + positions) + weights,
             narrow_weights=size * width if work.mixed else 0,  # the keys' bias, a factor here
             forward=attend,

@@ -1,7 +1,7 @@
-"""What the objectives compute and keep beside the towers.
+"""Costs of the objectives, beside those of the towers.
 
-B pairs on this replica, N on all, E width of the embeddings. An objective that is not written
-down here costs nothing, and the plan says so.
+B pairs on this replica, N on all, E width of the embeddings. An objective without costs here counts
+as nothing, and the plan says so.
 """
 
 import functools
@@ -26,18 +26,18 @@ from clipbench_tf.planning.costs.towers import widths
 from clipbench_tf.planning.costs.workload import Workload
 
 
-class NotPlanned(ValueError):
-    """An objective without costs here."""
+class UnknownObjective(ValueError):
+    """An objective has no costs here."""
 
 
 @functools.singledispatch
 def costs(objective: Objective, method: Method, work: Workload) -> Costs:
-    """Costs of an objective of `method` on one replica.
+    """Costs of an objective of `method` on one replica; registered by the objective's type.
 
     Raises:
-        NotPlanned: for an objective that is not written down.
+        UnknownObjective: if no costs are registered.
     """
-    raise NotPlanned(f"{objective.name} ({type(objective).__name__})")
+    raise UnknownObjective(f"{objective.name} ({type(objective).__name__})")
 
 
 @costs.register
@@ -55,16 +55,16 @@ def _(objective: MultiView, method: Method, work: Workload) -> Costs:
 
 @costs.register
 def _(objective: OptimalTransport, method: Method, work: Workload) -> Costs:
-    width, everyone = _embedding(method), work.gathered
-    similarities = 3 * 2.0 * everyone**2 * width
+    width, gathered = _embedding(method), work.gathered
+    similarities = 3 * 2.0 * gathered**2 * width
     return (
         _views(2, work, width)
         + _contrast(2, work, width)
         # The soft targets of both directions and their softmax; S and its logarithms.
         + Costs(
-            saved=2 * 2 * 4.0 * work.batch * everyone,
+            saved=2 * 2 * 4.0 * work.batch * gathered,
             forward=similarities,
-            working=4 * 4.0 * everyone**2,
+            working=4 * 4.0 * gathered**2,
         )
     )
 
@@ -77,7 +77,7 @@ def _(objective: NearestNeighbor, method: Method, work: Workload) -> Costs:
     return (
         Costs(forward=views * look_up, working=4.0 * views * work.batch * objective.size)
         + _views(len(objective.image_views) + views, work, width)
-        # The neighbours hold still, so that one side of each product has a gradient.
+        # The neighbours carry no gradient, so only one side of each product has one.
         + _contrast((1 + objective.symmetric) * pairs, work, width, gradients=1)
     )
 
@@ -96,7 +96,8 @@ def _(objective: ImageSimSiam, method: Method, work: Workload) -> Costs:
     one = (
         _perceptron(objective.projector, _embedding(method), work)
         + _perceptron(objective.predictor, projected, work)
-        + Costs(saved=3 * 4.0 * work.batch * projected)  # a guess; it and its target as units
+        # The prediction, and prediction and target at unit length.
+        + Costs(saved=3 * 4.0 * work.batch * projected)
     )
     return one + one
 
@@ -106,8 +107,8 @@ def _(objective: TextMLM, method: Method, work: Workload) -> Costs:
     width, vocabulary = widths(method.text_encoder).pooled, objective.head.units
     logits = work.masked * vocabulary
     return product(work.masked, width, vocabulary, weight_bytes=work.bytes) + Costs(
-        saved=4.0 * logits
-        + work.bytes * work.masked * width,  # the softmax, and what is multiplied
+        # The softmax, and the head's input.
+        saved=4.0 * logits + work.bytes * work.masked * width,
         working=(4.0 + work.bytes) * logits,
     )
 
@@ -121,36 +122,36 @@ def _(objective: FineGrained, method: Method, work: Workload) -> Costs:
     total = Costs()
     for rows, inner in ((patches, image.pooled), (words, text.pooled)):
         total += product(rows, inner, width, weight_bytes=size)
-        # What is multiplied; in float32 before and after it has unit length; as it is compared.
+        # The mapping's input; its float32 output and that at unit length; their narrow copy.
         total += Costs(
             saved=rows * (size * inner + 8 * width + (size * width if work.mixed else 0))
         )
     if selects(objective) and objective.selection_score is batch_scores:
         total += Costs(forward=2.0 * patches * words * width)
     kept_patches, kept_words = kept(objective, image.positions), kept(objective, text.positions)
-    everyone = work.gathered
-    queries: float = patches * kept_words + words * kept_patches
+    gathered = work.gathered
+    cosines: float = patches * kept_words + words * kept_patches  # for each gathered pair
     if not selects(objective) and work.replicas == 1:
-        queries = patches * words / batch  # one product for both directions
-    alike = 2.0 * queries * everyone * width
-    answers = everyone * (kept_patches + kept_words) * width * size
+        cosines = patches * words / batch  # one product for both directions
+    operations = 2.0 * cosines * gathered * width
+    keys = gathered * (kept_patches + kept_words) * width * size
     return total + Costs(
-        saved=answers + 2.0 * everyone * (patches + words),  # who won, in 16 bits
-        forward=alike,
-        backward=2 * alike,
-        # Each cosine is written and read twice; its gradient, as it is made and in two products.
-        moved=6.0 * size * queries * everyone,
+        saved=keys + 2.0 * gathered * (patches + words),  # the keys, and the int16 argmaxes
+        forward=operations,
+        backward=2 * operations,
+        # Each cosine is written once and read twice, its gradient too, by two products.
+        moved=6.0 * size * cosines * gathered,
         working=3 * 4.0 * max(BLOCK, max(patches, words)),
     )
 
 
 def selects(objective: FineGrained) -> bool:
-    """Whether only some tokens answer."""
+    """Whether only some tokens are keys."""
     return objective.selection < 1 or objective.selection_count is not None
 
 
 def kept(objective: FineGrained, positions: int) -> int:
-    """How many of an item's tokens answer, as `token_selection.keep_best` counts them."""
+    """How many of an item's tokens are keys, as `token_selection.keep_best` counts them."""
     if not selects(objective):
         return positions
     if objective.selection_count is not None:
@@ -163,7 +164,7 @@ def _embedding(method: Method) -> int:
 
 
 def _views(count: float, work: Workload, width: int) -> Costs:
-    """Embeddings at unit length and their gathered copies: `count` views, in float32."""
+    """`count` views of embeddings, the same at unit length, and gathered, in float32."""
     gathered = work.gathered if work.replicas > 1 else 0
     return Costs(saved=count * 4.0 * width * (2 * work.batch + gathered))
 
@@ -181,7 +182,7 @@ def _contrast(count: float, work: Workload, width: int, gradients: int = 2) -> C
 
 
 def _perceptron(head: Perceptron, inputs: int, work: Workload) -> Costs:
-    """Linear, batch norm and ReLU of one view: what each multiplies, what each norm keeps."""
+    """A perceptron on one view: its products, their inputs, and the inputs of its norms."""
     total = Costs()
     shapes: Sequence[int] = [linear.units for linear in head.linears]
     for i, units in enumerate(shapes):

@@ -1,20 +1,20 @@
 """How long a step takes, from operations, bytes and a device's data sheet.
 
 seconds = operations / (peak * share)           products and convolutions
-        + bytes moved / (bandwidth * share)     all else that the towers and objectives do
+        + bytes moved / (bandwidth * share)     all other operations of towers and objectives
         + 36 bytes a weight / the same          AdamW: four tensors read, three written; norm, decay
-        + bytes received / (link * share)       after the gradients, not beside them
+        + bytes received / (link * share)       after the backward pass, without overlap
 
-Left out: kernel launches (thousands a step: a small batch is slower than this says), the fusion of
-operations (faster), reading and drawing pictures, pauses for evaluation and checkpoints. On a GPU
-expect the truth within a factor of two, not closer: the shares of `devices.py` are assumptions.
+Not modelled: kernel launches (thousands a step: a small batch takes longer than this), the fusion
+of operations (takes less), decoding and augmenting pictures, pauses for evaluation and checkpoints.
+On a GPU, expect an error of up to a factor of two: the shares of `devices.py` are assumptions.
 
 What was tried
 --------------
 CLIP ViT-B/32 with 77 ids, 32 pairs a step, on two cores, by the committed records of the benchmark
-training_step: 4.7 s in bfloat16, 7.8 s in float32. The model, its two shares fitted to these, says
-4.5 s and 8.2 s. From what bfloat16 needs for 16 pairs on a machine in use (2.7 s, 265 GFLOP/s), it
-foretells 10.6 s for 64 pairs; 10.0 s were measured.
+training_step: 4.7 s in bfloat16, 7.8 s in float32. The model, with its two shares fitted to these,
+gives 4.5 s and 8.2 s. Fitted to bfloat16 with 16 pairs on a busy machine (2.7 s, 265 GFLOP/s), it
+predicts 10.6 s for 64 pairs; 10.0 s were measured.
 """
 
 import dataclasses
@@ -36,7 +36,7 @@ class StepTime:
 
     @property
     def total(self) -> float:
-        """The sum, nothing at the same time as anything else."""
+        """The sum: nothing overlaps."""
         return self.products + self.passes + self.optimizer + self.communication
 
 
@@ -47,9 +47,11 @@ def step_time(
 
     Args:
         costs: of all parts on one replica.
-        weights: trainable, as numbers.
+        weights: number of trainable ones.
         received: bytes a replica receives.
+        device: that computes.
         dtype: in which the towers compute.
+        replicas: number of devices.
 
     Raises:
         ValueError: if the device has no hardware for `dtype`.
@@ -80,5 +82,5 @@ def precisions(device: Device) -> list[str]:
 
 
 def automatic(device: Device) -> str:
-    """What strategy.prepare.precision = 'auto' is on `device`; it never is mixed_float16."""
+    """What strategy.prepare.precision = 'auto' means on `device`; never mixed_float16."""
     return "mixed_bfloat16" if "bfloat16" in device.peak else "float32"

@@ -1,7 +1,7 @@
-"""What the towers compute and keep: as the layers are written, op by op, without fusion.
+"""Costs of the towers, op by op as the layers are written, without fusion.
 
-What is kept is what TensorFlow's gradients of these layers ask for, as Keras 3.15 composes them;
-the tests count it in the graph of a training step. N items, L positions, D width, H heads.
+What is saved is what TensorFlow's gradients of these layers read, as Keras 3.15 composes the
+layers; the tests count it in the graph of a training step.
 """
 
 import dataclasses
@@ -43,21 +43,25 @@ def widths(encoder: object, text_length: int = 0) -> Widths:
 def unknown(encoder: object) -> ValueError:
     """The error for a tower that has no costs here."""
     return ValueError(
-        f"The plan has no costs for the tower {type(encoder).__name__}; write them into "
-        f"clipbench_tf/planning/towers.py."
+        f"The plan has no costs for the tower {type(encoder).__name__}; add them to "
+        f"clipbench_tf/planning/costs/towers.py."
     )
 
 
 @functools.singledispatch
 def costs(encoder: object, items: float, work: Workload) -> Costs:
-    """Costs of one pass over `items` pictures or captions and of its gradient."""
+    """Costs of encoding `items` pictures or captions and of the gradient; registered by type.
+
+    Raises:
+        ValueError: for a tower without costs.
+    """
     raise unknown(encoder)
 
 
 @costs.register
 def _(encoder: Locked, items: float, work: Workload) -> Costs:
-    there = costs(encoder.encoder, items, work)
-    return Costs(forward=there.forward, working=there.working)
+    inner = costs(encoder.encoder, items, work)
+    return Costs(forward=inner.forward, working=inner.working)
 
 
 @costs.register
@@ -79,14 +83,14 @@ def _(encoder: VisionTransformer, items: float, work: Workload) -> Costs:
         + transformer(encoder.transformer, items, positions, work, work.recompute_images)
         + layer_norm(items, width)
         + product(items, width, encoder.embed_dim, weight_bytes=size)
-        + Costs(saved=size * items * width)  # what the projection multiplies
+        + Costs(saved=size * items * width)  # the projection's input
     )
 
 
 @costs.register
 def _(encoder: TextTransformer, items: float, work: Workload) -> Costs:
     width, size = encoder.width, work.bytes
-    # The table of embeddings in the compute dtype, of which the captions take their rows.
+    # The embedding table, cast to the compute dtype before the lookup.
     table = size * encoder.token_embedding.input_dim * width if work.mixed else 0
     return (
         Costs(working=table)
@@ -100,25 +104,25 @@ def _(encoder: TextTransformer, items: float, work: Workload) -> Costs:
 def transformer(
     layer: Transformer, items: float, length: int, work: Workload, recompute: bool
 ) -> Costs:
-    """All blocks; with `recompute` their inputs are kept, and one block's activations at a time."""
+    """Costs of all blocks; with `recompute`, only their inputs are saved."""
     if not layer.blocks:
         return Costs()
-    first, depth = layer.blocks[0], len(layer.blocks)  # all alike
+    first, depth = layer.blocks[0], len(layer.blocks)  # all blocks are equal
     one = block(first, items, length, work)
-    there, back = PASSES["transformer"][work.bytes]
+    forward, backward = PASSES["transformer"][work.bytes]
     if not recompute:
-        # While the gradients of a block are computed, they take as much room as its activations.
-        one = dataclasses.replace(one, moved=(there + back) * one.saved)
+        # The gradients of one block at a time take as much memory as its activations.
+        one = dataclasses.replace(one, moved=(forward + backward) * one.saved)
         return dataclasses.replace(one.times(depth), working=one.saved)
     width, hidden = first.attn.width, first.c_fc.units
-    # A block's last product does not matter to its gradient, so it is not computed again.
+    # A block's gradient does not need its last product, which is therefore not recomputed.
     again = one.forward - 2.0 * items * length * hidden * width
     return dataclasses.replace(
         Costs(
             forward=one.forward,
             backward=one.backward + again,
             saved=work.bytes * items * length * width,
-            moved=(2 * there + back) * one.saved,
+            moved=(2 * forward + backward) * one.saved,
         ).times(depth),
         working=2 * one.saved + one.narrow_weights,
     )
@@ -145,9 +149,9 @@ def block(layer: Block, items: float, length: int, work: Workload) -> Costs:
 
 
 def layer_norm(rows: float, width: float, output: int = 0) -> Costs:
-    """Keras's composed layer norm: its input, its factors, and three numbers a row, in float32.
+    """Keras's composed layer norm saves its input, its factors, and three float32 a row.
 
     Args:
-        output: bytes of a number of the output, if a product keeps it.
+        output: bytes of a number of the output, if a product saves it.
     """
     return Costs(saved=rows * ((8 + output) * width + 12))

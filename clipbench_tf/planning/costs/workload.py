@@ -1,4 +1,4 @@
-"""What one replica is given in a training step."""
+"""The sizes of one replica's part of a training step."""
 
 import dataclasses
 
@@ -14,15 +14,15 @@ class Workload:
 
     Attributes:
         batch: pairs on this replica.
-        replicas: that share the global batch.
-        image_views: of each picture.
-        text_views: of each caption.
-        text_length: positions in a caption as the tower gets it, padding included.
-        masked: captions' tokens that masked language modelling predicts, of all pairs together.
+        replicas: number that share the global batch.
+        image_views: number of views of each picture.
+        text_views: number of views of each caption.
+        text_length: positions of a caption as the tower gets it, padding included.
+        masked: mean number of tokens that masked language modelling predicts on this replica.
         dtype: in which the towers compute.
         chunks: parts in which the batch is encoded.
-        recompute_images: whether the image tower keeps its blocks' inputs only.
-        recompute_texts: the same of the text tower.
+        recompute_images: whether the image tower saves only its blocks' inputs.
+        recompute_texts: the same for the text tower.
     """
 
     batch: int
@@ -38,7 +38,7 @@ class Workload:
 
     @property
     def bytes(self) -> int:
-        """Of a number that the towers compute."""
+        """Bytes of a number of `dtype`."""
         return _BYTES[self.dtype]
 
     @property
@@ -55,14 +55,14 @@ class Workload:
 def workload(
     method: Method, pipeline: Pipeline, *, replicas: int, text_length: int, caption_tokens: float
 ) -> Workload:
-    """What each of `replicas` gets of the global batch of `pipeline`.
+    """The workload of each of `replicas` that share the global batch of `pipeline`.
 
     Args:
         text_length: positions of a caption after trimming.
-        caption_tokens: tokens of a mean caption that may be masked.
+        caption_tokens: mean number of tokens of a caption that may be masked.
 
     Raises:
-        ValueError: if the replicas cannot have equal parts, or a part is not `chunks` equal ones.
+        ValueError: if the global batch is not divisible by `replicas`, or a replica's by `chunks`.
     """
     if replicas < 1:
         raise ValueError(f"--devices is {replicas}; it must be at least 1.")
@@ -70,13 +70,13 @@ def workload(
     if rest or not batch:
         fitting = [n for n in range(1, replicas) if pipeline.batch_size % n == 0][-1]
         raise ValueError(
-            f"The batch of {pipeline.batch_size} pairs cannot be shared equally by {replicas} "
+            f"The batch of {pipeline.batch_size} pairs is not divisible by {replicas} "
             f"devices; give --devices={fitting}, or bind pipeline.Pipeline.batch_size = "
             f"{max(1, batch) * replicas}."
         )
     if batch % method.chunks:
         raise ValueError(
-            f"The {batch} pairs of a device cannot be cut into {method.chunks} equal chunks; bind "
+            f"The {batch} pairs of a device are not divisible by {method.chunks} chunks; bind "
             f"method.Method.chunks to a divisor of {batch}."
         )
     return Workload(
