@@ -1,1 +1,1 @@
-"""Speed and memory, ours and the peers', measured in the same run (scripts/benchmark.py)."""
+"""Speed and memory of this package and of its peers in the same run (scripts/benchmark.py)."""

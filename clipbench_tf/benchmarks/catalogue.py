@@ -13,7 +13,7 @@ class BenchmarkError(ValueError):
 
 
 def cases(name: str, options: Mapping[str, Any]) -> Iterator[dict]:
-    """Runs benchmark `name`: a record for each case, as soon as it is measured.
+    """Runs benchmark `name`; yields the record of each case as soon as it is measured.
 
     Raises:
         BenchmarkError: for an unknown name, or an option that the benchmark does not have.

@@ -1,41 +1,41 @@
 """Two strong views (section 4.1) at 224 pixels of JPEGs of about 500 x 375 pixels.
 
 Ours is the image part of `Pipeline`: `ImageViews.crop` for each picture and `ImageViews.color` for
-batches of 32, through tf.data. It ends with bytes, which the towers normalise.
+batches of 32, through tf.data. It ends with uint8, which the towers normalise.
 
-The peer is torchvision's way on PIL images, written with Pillow after its documented operations,
-because torchvision has no build beside every PyTorch: decode once, then for each view
+The peer has torchvision's operations on PIL images, written with Pillow after their documentation,
+because torchvision has no build for every PyTorch: decode once, then for each view
 RandomResizedCrop (bilinear), ColorJitter (0.4, 0.4, 0.4, 0.1) with probability 0.8, grayscale 0.2,
 Gaussian blur 0.5, flip 0.5, and a normalised float tensor. A PyTorch DataLoader runs it in as many
-worker processes as cores, on one core in its own process, which is faster there.
+worker processes as cores; on one core it runs in the main process, which is faster there.
 
 An image in the figures is a picture with both its views. Both sides are measured on all cores and
-held to one; each repetition includes the start of an epoch. `peak_extra_mb` leaves out what the
-peer's worker processes hold.
+on one; each repetition includes the start of an epoch. `peak_extra_mb` leaves out the memory of the
+peer's worker processes.
 
 What was tried
 --------------
 - A resize along rows, then along columns, is 2.5 times as fast as both at once.
 - Colour operations on one picture at a time, compiled: five times as fast on a CPU as op by op.
-- XLA shared their loops over pixels out to both cores, which cost more than it brought; inside a
+- XLA split the loops over pixels between both cores, which cost more than it gained; inside a
   conditional it does not: 3,690 views/s instead of 2,780 where two batches are coloured at once.
-  Turned to [y, x, channel] by TensorFlow's op behind XLA, it is 1,740.
-- An epoch that ends waits for the thread that tunes the parallelism: crops alone were read in
-  0.95 s, but the iterator closed at 1.34. Training never ends an epoch, so that the tuning is off
-  here: closed at 0.96. That was part of why a second core showed no gain, 361 and 375 images/s.
-- The other part stays: decoding alone runs twice as fast on two cores, crops 1.4 times, with 20
-  changes of thread a picture instead of 2. One view after the other, one thread within an op, a
-  pool for tf.data alone, more calls at once than cores: no difference above the noise.
-- `decode_and_crop_jpeg` of what both crops need, 68% of a picture on average, took 1.1 ms where the
-  whole took 0.9, and its edges differ by up to 48 levels. Not used.
+  Transposed to [y, x, channel] by a TensorFlow op after XLA, it is 1,740.
+- The end of an epoch waits for tf.data's autotuning thread: crops alone were read in 0.95 s, but
+  the iterator closed at 1.34. Training never ends an epoch, so autotuning is off here: closed at
+  0.96. That was one reason why a second core showed no gain, 361 and 375 images/s.
+- The other reason remains: decoding alone runs twice as fast on two cores, crops 1.4 times, with 20
+  context switches a picture instead of 2. One view after the other, one thread within an op, a
+  thread pool for tf.data alone, more calls at once than cores: no difference above the noise.
+- `decode_and_crop_jpeg` of the region of both crops, 68% of a picture on average, took 1.1 ms where
+  the whole took 0.9, and its edges differ by up to 48 levels. Not used.
 
-The record is of a machine that slowed down while it was taken: the peer made 203 images/s on both
-cores before, 138 now. Compare within a case, not between the cases.
+The machine slowed down while the record was taken: the peer made 203 images/s on both cores before,
+138 in the record. Compare within a case, not between the cases.
 
-An epoch on 96 cores and 8 GPUs, on paper: a pair with two views takes a core 3.0 ms (1 / 339 s)
-alone and 6.8 ms (2 / 293 s) beside another at work. 96 cores then make 14,000 to 32,500 pairs/s,
-1,760 to 4,060 for each GPU; the 15.4 M pairs of YFCC15M V2 take 8 to 18 minutes of decoding and
-drawing an epoch. A GPU that trains slower than that is never kept waiting.
+An epoch on 96 cores and 8 GPUs, estimated: a pair with two views takes a core 3.0 ms (1 / 339 s)
+alone and 6.8 ms (2 / 293 s) beside a busy one. 96 cores then make 14,000 to 32,500 pairs/s, 1,760
+to 4,060 for each GPU; the 15.4 M pairs of YFCC15M V2 take 8 to 18 minutes of decoding and
+augmentation an epoch. A GPU that trains more slowly never waits for its input.
 """
 
 import os
@@ -50,7 +50,7 @@ _PEER = "clipbench_tf.benchmarks.peers.input_pipeline:views"
 
 
 def cases(pictures: int = 512, repetitions: int = 5) -> Iterator[dict]:
-    """A record for all cores, and one for a single core."""
+    """Yields a record for all cores, and one for a single core."""
     every = len(os.sched_getaffinity(0))
     for cores in dict.fromkeys([every, 1]):
         arguments = {"pictures": pictures}

@@ -5,36 +5,37 @@ sides compute the same numbers, which is checked first. The figures are millisec
 similarities of B pictures and B texts in both directions and the gradients of both.
 
 - "both ways": ours is `blockwise_similarity.both_ways` in a tf.function.
-- "25% selected": ours selects a quarter of the tokens as `FineGrained` does and compares with these
-  alone (`one_way`, twice); the peer stays the unselected form, so no equality is checked.
-- "gathered": 128 pictures meet the selected words of the texts of many replicas (`one_way`), ours
-  alone: the naive form would hold 128 x 4,096 x 49 x 20 cosines, 2 GB in float32 before its first
-  maximum.
+- "25% selected": ours selects a quarter of the tokens as keys, as `FineGrained` does (`one_way`,
+  twice); the peer stays the unselected form, so no equality is checked.
+- "gathered": 128 pictures against the selected words of the texts of many replicas (`one_way`),
+  ours alone: the naive form would hold 128 x 4,096 x 49 x 20 cosines, 2 GB in float32 before its
+  first maximum.
 
 The peer is the naive form in PyTorch: an einsum to [B, B', n1, n2], the maxima over either token
 axis, their means, and autograd. "naive_tensorflow" is the same in TensorFlow, in a tf.function.
 
-`peak_extra_mb` is what a process holds at most (RSS) above what it held with libraries loaded,
-warmed up at B = 2, and inputs in memory; tracing and compilation count.
+`peak_extra_mb` is the peak memory (RSS) of a process above that with libraries loaded, warmed up at
+B = 2, and inputs in memory; it includes tracing and compilation.
 
 What was tried
 --------------
-- Blocks over texts, and stored winners (int16) in place of cosines: a tenth of the memory.
+- Blocks over texts, and stored argmaxes (int16) in place of cosines: a tenth of the memory.
 - Positions before items in the layout, so that every maximum runs along whole rows.
-- Backward as two products with the winners written out block by block; nothing is recomputed.
+- Backward as two products with the cosines' gradient, built from the argmaxes block by block;
+  nothing is recomputed.
 - bfloat16 on a CPU (AMD EPYC, avx512_bf16; seconds at B = 256, all blocks together). XLA's products
   use none of the CPU's bfloat16 instructions: 3.8 s in all, where float32 takes 3.0 s.
   TensorFlow's own (oneDNN) do: 0.4 s for the forward product in place of XLA's 0.7 s in float32.
-  So the loop over blocks and its products stay outside of XLA, which gets what happens to a block:
-  1.5 s. A CPU without such instructions computes in float32.
+  So the loop over blocks and its products stay outside of XLA, which compiles what is done with a
+  block's cosines: 1.5 s. A CPU without such instructions computes in float32.
 - The same in float32 (AMD EPYC Genoa, 2 cores, B = 128): 600 ms in place of 784 ms for all in XLA
   with AVX-512, 880 ms in place of 872 ms held to AVX2, and at B = 4 (16 and 16 tokens) 11.0 ms in
-  place of 12.6 ms; so it is the one way on every CPU. A GPU gets all of it in XLA.
-- In bfloat16, a maximum and its place from one pass over integers, the bits of a bfloat16 above
-  its place: 0.25 s in place of 1.2 s.
-- What the cosines receive leaves XLA in four dimensions: 0.17 s in place of 0.42 s in bfloat16, as
-  a reshape in the same kernel makes it divide for every number.
-- There, blocks of 2**22 cosines in place of 2**23: slower, 2.6 s in place of 1.6 s on a busy
+  place of 12.6 ms; so every CPU computes in this way. On a GPU, XLA compiles all of it.
+- In bfloat16, a maximum and its index from one pass over integers, with the bits of a bfloat16
+  above its index: 0.25 s in place of 1.2 s.
+- The cosines' gradient leaves XLA in four dimensions: 0.17 s in place of 0.42 s in bfloat16, as a
+  reshape in the same kernel makes it find every index by divisions.
+- In bfloat16, blocks of 2**22 cosines in place of 2**23: slower, 2.6 s in place of 1.6 s on a busy
   machine. Not tried: a backward pass by gather and scatter.
 - Of the 1.4 s of "25% selected" in bfloat16, both similarities and their gradients are 0.7 s; the
   rest is mostly `token_selection.batch_scores`, which computes all cosines once more.
@@ -61,7 +62,7 @@ def cases(
     gathered: int = 4096,
     repetitions: int = 5,
 ) -> Iterator[dict]:
-    """A record for each precision, size, and form."""
+    """Yields a record for each precision, size, and form."""
     for kind in precision:
         for size in batch:
             arguments: dict[str, Any] = {"batch": size, "precision": kind}

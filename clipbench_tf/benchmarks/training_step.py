@@ -3,26 +3,26 @@
 Ours is the method that the gin files describe (methods/clip, models/vit_b32, recipes/paper), its
 `train_step` compiled as `Model.fit` does it, on batches in memory. A repetition is four batches.
 
-- "natural": captions have 17 ids on average (lognormal, 5 to 77). Ours trims each batch behind its
+- "natural": captions have 17 ids on average (lognormal, 5 to 77). Ours trims each batch to its
   longest caption, as `Pipeline` does.
 - "77 ids": captions fill the context, and nothing is trimmed.
 
 The peer is `transformers.CLIPModel` on PyTorch at the same sizes, with sdpa attention, bf16
 autocast (or float32), fused AdamW and the clamp of the logit scale. It gets all 77 positions, as
-its processor pads them, and pictures that are normalised already, whereas ours are bytes.
+its processor pads them, and pictures that are normalised already, whereas ours are uint8.
 
 `--methods` times all five methods on natural captions instead, ours alone. `--memory` is about the
-peak memory of one batch of CLIP in place of the speed, ours alone: as it is, with the blocks of
-both towers recomputed (`recompute`), with the batch encoded in four parts (`Method.chunks`), and
-with both.
+peak memory of one batch of CLIP instead of the speed, ours alone: as it is, with the blocks of both
+towers recomputed (`recompute`), with the batch encoded in four parts (`Method.chunks`), and with
+both.
 
 What was tried
 --------------
-Of three blocks of the ViT in bfloat16, matrix products were 73% and passes over single numbers 20%.
+Of three blocks of the ViT in bfloat16, matrix products were 73% and elementwise operations 20%.
 
 - AdamW by TensorFlow's fused kernel: half of the time of Keras's update (316 against 674 ms for the
   parameters of ViT-B/32, on a busy machine); a compiled update was no faster (363 ms).
-- Captions trimmed behind the longest of the batch: natural against 77 ids, a quarter more pairs/s.
+- Captions trimmed to the longest of the batch: natural against 77 ids, a quarter more pairs/s.
 - The gradient of QuickGELU in one compiled pass: half of the time of the activation.
 - Batch norm by the fused kernel, in float32: a fifth off the small ResNet's forward and backward
   pass (444 to 346 ms); the kernel's bfloat16 form was no faster than Keras's operations.
@@ -34,8 +34,8 @@ What it costs
 -------------
 CLIP with 64 pairs of 77 ids in bfloat16 takes 4.2 GB above the parameters and AdamW's moments; 3.1
 GB with recomputation at 0.83 of the speed, 2.7 GB in four chunks at 0.73, 2.4 GB with both at 0.57
-(one repetition). The float32 gradient of 151 million parameters, 0.6 GB, is in each, and chunks sum
-it into a second one. Of the methods, with 16 pairs and natural captions, CLIP takes 1.8 GB at 7.4
+(one repetition). All four include the float32 gradient of 151 million parameters, 0.6 GB, and
+chunks need a second one to sum it. With 16 pairs and natural captions, CLIP takes 1.8 GB at 7.4
 pairs/s, FILIP 1.7 at 7.7, DeFILIP 2.7 at 4.0, DeCLIP 2.7 at 3.9, and SLIP, with its three views of
 each picture, 2.9 at 3.4.
 """
@@ -66,7 +66,7 @@ def cases(
     memory: bool = False,
     repetitions: int = 5,
 ) -> Iterator[dict]:
-    """A record for each precision, size and length of captions; or each method; or each saving.
+    """Yields a record for each precision, size and length of captions, or method, or saving.
 
     Args:
         batch: pairs; by default 32, for all methods 16, for memory 64.

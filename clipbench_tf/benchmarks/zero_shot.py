@@ -5,24 +5,25 @@
 - "classification": pictures of 224 pixels, decoded before, encoded and scored against the 1,000
   classes in batches of 64. Ours gets bytes and normalises them; the peer gets normalised floats.
 
-The peer is the text and the image tower of transformers' CLIP on PyTorch, in bfloat16 by autocast,
-no gradients; prompts are ids before the clock starts, padded to 77 as its processor pads them, one
-class of 80 prompts at a time. All weights are random. Exports classify in float32, a method in
-memory in its own precision.
+The peer is the text and the image tower of transformers' CLIP on PyTorch, with autocast for
+bfloat16, no gradients; prompts are tokenized before the clock starts, padded to 77 as its processor
+pads them, one class of 80 prompts at a time. All weights are random. Exports classify in float32, a
+method in memory in its own precision.
 
-A repetition encodes a sample: the first classes of the list, whole ones.
+A repetition encodes a sample: all prompts of the first classes of the list.
 
 What was tried
 --------------
-- Prompts are cut after the longest of their chunk, and chunks hold names of like length.
+- Prompts are trimmed to the longest of their chunk, and chunks hold names of similar length.
 - The encoded classes are kept beside the model (`ClassifierCache`).
-- Without training, QuickGELU is SiLU of a scaled number, which TensorFlow joins to the product
-  before it: 1.70 in place of 1.90 s for 64 pictures, where the peer takes 1.99 s. Scaled are the
-  rows: with scaled weights a single picture in float32 takes 76 ms, so 63, and without 62.
-- Not done: weights are cast to bfloat16 once a batch, which was 8% of the time of 64 pictures.
+- At inference, QuickGELU is SiLU of a scaled number, which TensorFlow fuses with the product before
+  it: 1.70 in place of 1.90 s for 64 pictures, where the peer takes 1.99 s. The rows are scaled: a
+  single picture in float32 then takes 63 ms, with scaled weights 76 ms, without fusion 62 ms.
+- Not done: to cast weights to bfloat16 less than once a batch; the cast was 8% of the time of 64
+  pictures.
 
-The record is of 320 prompts, 128 pictures and three repetitions: at 229 prompts/s all 80,000 take
-ours 5.8 minutes, at 40 the peer 33; neither was run in full.
+The record is of 320 prompts, 128 pictures and three repetitions: at 229 prompts/s ours would take
+5.8 minutes for all 80,000, at 40 the peer 33; neither was run in full.
 """
 
 from collections.abc import Iterator, Sequence
@@ -43,10 +44,10 @@ def cases(
     repetitions: int = 5,
     precision: Sequence[str] = ("float32", "bfloat16"),
 ) -> Iterator[dict]:
-    """A record for the classifier, and one for classification with it, in each precision.
+    """Yields a record for the classifier, and one for classification with it, in each precision.
 
     Args:
-        prompts: encoded in a repetition, rounded down to whole classes, one at least.
+        prompts: encoded in a repetition, rounded down to whole classes, at least one.
         images: classified in a repetition.
     """
     classes = min(CLASSES, max(1, prompts // len(templates())))

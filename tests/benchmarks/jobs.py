@@ -1,4 +1,4 @@
-"""Sides of comparisons that compute next to nothing, for processes of their own."""
+"""Jobs that compute next to nothing, run in processes of their own."""
 
 import os
 

@@ -1,4 +1,4 @@
-"""Sides in processes of their own: what they answer, hold, lack, and how they fail."""
+"""Sides in processes of their own: answers, memory, missing packages, and failures."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""The measuring helper against clocks made by hand."""
+"""Turns and summaries with clocks made by hand."""
 
 import pytest
 
@@ -6,7 +6,7 @@ from clipbench_tf.benchmarks.harness.measure import Unit, interleaved, summary
 
 
 class Clock:
-    """Repetitions that take the seconds they are told to, and note that they ran."""
+    """Repetitions with given durations, which note that they ran."""
 
     def __init__(self, name: str, seconds: list[float], order: list[str]) -> None:
         self.name, self.seconds, self.order = name, iter(seconds), order
@@ -16,7 +16,7 @@ class Clock:
         return next(self.seconds)
 
 
-def test_sides_run_in_turns_and_the_warm_up_is_not_heard():
+def test_sides_run_in_turns_and_the_warm_up_is_not_measured():
     order: list[str] = []
     sides = {"ours": Clock("ours", [9, 1, 2], order), "peer": Clock("peer", [8, 3, 4], order)}
     assert interleaved(sides, repetitions=2, warm_ups=1) == {"ours": [1, 2], "peer": [3, 4]}

@@ -1,4 +1,4 @@
-"""What the sides are given: the same for both, and of the sizes that are claimed."""
+"""The samples of the benchmarks: the same for both sides, and of the sizes that are claimed."""
 
 import io
 import random

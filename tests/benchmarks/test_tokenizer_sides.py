@@ -1,4 +1,4 @@
-"""The sides of the tokenizer's benchmark: the same ids, pass after pass."""
+"""The sides of the tokenizer's benchmark give the same ids in every repetition."""
 
 from clipbench_tf.benchmarks.ours import tokenizer as ours
 from clipbench_tf.benchmarks.peers import tokenizer as peers

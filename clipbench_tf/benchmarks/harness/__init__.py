@@ -1,1 +1,1 @@
-"""How two sides are measured in turns."""
+"""Measures the sides of a comparison in turns, each in its own process."""

@@ -1,4 +1,4 @@
-"""One case of a benchmark: its sides started, compared, measured, and put on record."""
+"""Runs one case of a benchmark: starts its sides, compares their answers, and measures them."""
 
 import contextlib
 import os
@@ -30,16 +30,16 @@ def compare(
     tolerance: float | None = None,
     warm_ups: int = 1,
 ) -> dict:
-    """Measures `sides` in turns; the record of it.
+    """Measures `sides` in turns and returns the record.
 
     Args:
         case: its name in the record.
         unit: of the figures.
-        sides: "ours", "peer", and others by other names. Only "ours" must be able to start.
+        sides: by name, "ours", "peer" and others. All but "ours" may lack a package.
         repetitions: of which the medians are taken.
-        tolerance: the sides' answers must be equal, numbers to within this share; None for sides
-            that compute different things.
-        warm_ups: repetitions before these, unheard.
+        tolerance: relative and absolute, between the answers of the sides; None for sides that
+            compute different things.
+        warm_ups: repetitions before these that are not measured.
 
     Raises:
         ContenderError: if a side fails or gives another answer than ours.
@@ -51,7 +51,7 @@ def compare(
                 running[name] = stack.enter_context(Contender(side))
             except MissingPackage as error:
                 if name == OURS:
-                    raise ContenderError(f"Package {error} is needed.") from None
+                    raise ContenderError(f"Package {error} is not installed.") from None
                 print(f"{case}: no {name}, as {error} is not installed.", file=sys.stderr)
         if tolerance is not None:
             _agree({name: one.answer() for name, one in running.items()}, tolerance)
@@ -71,7 +71,7 @@ def _agree(answers: Mapping[str, Answer | None], tolerance: float) -> None:
         else:
             same = np.allclose(answer, expected, rtol=tolerance, atol=tolerance)
         if not same:
-            raise ContenderError(f"{name} computes {answer}, ours {expected}: not the same.")
+            raise ContenderError(f"{name} computes {answer}, ours {expected}; not the same.")
 
 
 def _facts(cores: int) -> dict:

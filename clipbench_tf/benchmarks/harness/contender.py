@@ -1,4 +1,4 @@
-"""One side of a comparison in a process of its own: other libraries and threads stay out of it."""
+"""Runs one side of a comparison in its own process, apart from other libraries and threads."""
 
 import contextlib
 import dataclasses
@@ -17,25 +17,25 @@ from typing import Any
 from clipbench_tf import tensorflow_log
 from clipbench_tf.benchmarks.harness.job import Answer
 
-_PATIENCE = 10.0  # seconds that a process gets to end by itself
+_END_TIMEOUT = 10.0  # seconds after which a process that has not ended is terminated
 
 
 class ContenderError(RuntimeError):
-    """A side that failed; the message holds its traceback."""
+    """A side failed; the message holds its traceback."""
 
 
 class MissingPackage(RuntimeError):
-    """A side that needs a package which is not installed; the message is its name."""
+    """A side needs a package that is not installed; the message is the package's name."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Side:
-    """Which function makes the job, with which arguments, on how many cores.
+    """The function that makes a job, its arguments, and the number of cores.
 
     Attributes:
         target: `module:function`; the function returns a `Job`.
         arguments: of the function.
-        cores: the process is held to so many; None for all that this one has.
+        cores: number that the process may use; None for all of this process.
     """
 
     target: str
@@ -44,7 +44,7 @@ class Side:
 
 
 class Contender:
-    """A running `Side`. Used in a `with`; the process ends with it.
+    """The process of a `Side`, as a context manager that ends it.
 
     Raises:
         MissingPackage: when entered, if a package that the side imports is not installed.
@@ -57,7 +57,7 @@ class Contender:
         self._connection, there = context.Pipe()
         self._process = context.Process(target=_serve, args=(there, side))
         self._process.start()
-        there.close()  # so that the end of the process is the end of the connection
+        there.close()  # otherwise the connection would not end with the process
 
     def __enter__(self) -> "Contender":
         try:
@@ -76,19 +76,19 @@ class Contender:
         self._end()
 
     def seconds(self) -> float:
-        """How long one more repetition takes, by the clock of its process."""
+        """Runs one repetition and returns its seconds, by the clock of the process."""
         return self._ask("run")
 
     def answer(self) -> Answer | None:
-        """What the job computes, in the form to be compared; None if it has nothing to compare."""
+        """The result of the job in comparable form; None if it has nothing to compare."""
         return self._ask("answer")
 
     def peak_extra_bytes(self) -> int:
-        """The most memory (RSS) that the process has held above what it held before any run."""
+        """The peak memory (RSS) of the process above its memory before the first run."""
         return self._ask("peak")
 
     def _ask(self, question: str) -> Any:
-        with contextlib.suppress(ConnectionError):  # that it died, the answer tells
+        with contextlib.suppress(ConnectionError):  # `_receive` tells if the process has died
             self._connection.send(question)
         return self._receive()
 
@@ -98,8 +98,8 @@ class Contender:
         except (EOFError, ConnectionError):
             self._process.join()
             raise ContenderError(
-                f"{self.side.target} died with status {self._process.exitcode}; if that is -9, "
-                "memory ran out."
+                f"{self.side.target} died with status {self._process.exitcode}; -9 usually means "
+                "that memory ran out."
             ) from None
         if kind == "missing":
             raise MissingPackage(value)
@@ -109,22 +109,22 @@ class Contender:
 
     def _end(self) -> None:
         self._connection.close()
-        self._process.join(_PATIENCE)
+        self._process.join(_END_TIMEOUT)
         if self._process.is_alive():
             self._process.terminate()
             self._process.join()
 
 
 def _serve(connection: Connection, side: Side) -> None:
-    """The other process: builds the job, then answers until the connection is closed."""
-    os.dup2(2, 1)  # standard output belongs to the records
+    """Runs in the new process: builds the job, then answers until the connection is closed."""
+    os.dup2(2, 1)  # standard output is for records only
     try:
         if side.cores is not None:  # before the libraries count the cores
             os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[: side.cores])
         module, function = side.target.split(":")
         with tensorflow_log.held_back():
-            made = importlib.import_module(module)
-        job = getattr(made, function)(**side.arguments)
+            imported = importlib.import_module(module)
+        job = getattr(imported, function)(**side.arguments)
         before = _start_peak()
         reply: tuple[str, Any] = ("value", None)
         while True:
@@ -140,7 +140,7 @@ def _serve(connection: Connection, side: Side) -> None:
                 value = _memory("VmHWM") - before
             reply = ("value", value)
     except (EOFError, ConnectionError):
-        pass  # the end, as agreed
+        pass  # the other end has closed the connection
     except ModuleNotFoundError as error:
         ours = (error.name or "").startswith("clipbench_tf")
         connection.send(("error", traceback.format_exc()) if ours else ("missing", error.name))
@@ -149,14 +149,15 @@ def _serve(connection: Connection, side: Side) -> None:
 
 
 def _start_peak() -> int:
-    """Lets the process's peak begin anew; returns its memory now, in bytes.
+    """Resets the peak memory of this process; returns its present memory, in bytes.
 
-    The peak of `resource.getrusage` cannot do that, and even counts what the parent held.
+    The peak of `resource.getrusage` cannot be reset, and includes that of the parent.
     """
     Path("/proc/self/clear_refs").write_text("5")
     return _memory("VmRSS")
 
 
 def _memory(field: str) -> int:
+    """Bytes of a field of /proc/self/status."""
     found = re.search(rf"{field}:\s+(\d+) kB", Path("/proc/self/status").read_text())
     return int(found[1]) * 1024 if found else 0

@@ -1,4 +1,4 @@
-"""What one side of a comparison does, as a function that `contender.Contender` builds."""
+"""The work of one side of a comparison, made by the function of its `Side`."""
 
 import dataclasses
 from collections.abc import Callable
@@ -8,11 +8,11 @@ Answer = str | list[float]  # what both sides must agree on: a digest, or number
 
 @dataclasses.dataclass(frozen=True)
 class Job:
-    """Ready to run: libraries loaded, inputs in memory, nothing of this size computed yet.
+    """Work that is ready to run: libraries are loaded, inputs in memory, nothing is computed yet.
 
     Attributes:
-        run: one repetition, which is what is timed; returns when its results are there.
-        answer: the same work once, and what is to be compared of it.
+        run: does one repetition, which is timed; returns when its results exist.
+        answer: does the same work once and returns what is compared; None to compare nothing.
     """
 
     run: Callable[[], object]

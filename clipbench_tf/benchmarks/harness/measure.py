@@ -1,4 +1,4 @@
-"""Measuring sides in turns, and the record that comes of it. Knows no library, only seconds."""
+"""Measures sides in turns, and summarises their seconds in a record."""
 
 import dataclasses
 import statistics
@@ -9,7 +9,7 @@ Seconds = dict[str, list[float]]  # side -> one value for each repetition
 
 @dataclasses.dataclass(frozen=True)
 class Unit:
-    """How seconds become the figure that is shown.
+    """Converts seconds to the figure in the record.
 
     Attributes:
         name: such as "ms" or "pairs/s".
@@ -27,16 +27,18 @@ class Unit:
 def interleaved(
     sides: Mapping[str, Callable[[], float]], *, repetitions: int, warm_ups: int = 1
 ) -> Seconds:
-    """Lets each of `sides` run in turn, `warm_ups` times unheard, then `repetitions` times.
+    """Runs all `sides` in turn, `warm_ups` times without measuring, then `repetitions` times.
 
-    Turns, because a machine's speed drifts within minutes: what slows one repetition down slows
-    its neighbours of the other sides as well.
+    In turn, because a machine's speed drifts within minutes: a slow period then affects
+    neighbouring repetitions of all sides.
 
     Args:
-        sides: name -> one repetition, which returns its own seconds.
+        sides: name -> function that runs one repetition and returns its seconds.
+        repetitions: rounds that are measured.
+        warm_ups: rounds before these.
 
     Raises:
-        ValueError: if there is nothing to take a median of.
+        ValueError: if `repetitions` is below 1.
     """
     if repetitions < 1:
         raise ValueError(f"repetitions is {repetitions}; it must be at least 1.")
@@ -50,9 +52,9 @@ def interleaved(
 
 
 def summary(seconds: Seconds, unit: Unit) -> dict:
-    """The medians of "ours" and "peer", and how often ours is the better: above 1, it is.
+    """Figures of the medians of "ours" and "peer", and the ratio, above 1 where ours is faster.
 
-    Sides of other names are listed with their figures; a missing peer is null, and so the ratio.
+    Other sides are listed with their figures. Without a peer, its figure and the ratio are null.
     """
     figures = {name: unit.figure(statistics.median(each)) for name, each in seconds.items()}
     ours, peer = seconds["ours"], seconds.get("peer")
@@ -72,5 +74,5 @@ def summary(seconds: Seconds, unit: Unit) -> dict:
 
 
 def _rounded(figure: float | None) -> float | None:
-    """Four digits that count."""
+    """`figure` to four significant digits."""
     return None if figure is None else float(f"{figure:.4g}")

@@ -12,23 +12,23 @@ _BATCH, _SIZE, _DIFFERENT = 32, 224, 64
 
 
 def views(pictures: int) -> Job:
-    """Two views of each of `pictures` pictures, in batches."""
-    draw = ImageViews(size=_SIZE, views=(View(), View()))
+    """A job whose repetition makes two views of each of `pictures` pictures, in batches."""
+    image_views = ImageViews(size=_SIZE, views=(View(), View()))
     encoded = list(itertools.islice(itertools.cycle(jpegs(_DIFFERENT)), pictures))
     seeds = tf.stack([tf.range(pictures), tf.zeros([pictures], tf.int32)], axis=1)
 
     def crop(picture: tf.Tensor, seed: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        return draw.crop(picture, seed), seed
+        return image_views.crop(picture, seed), seed
 
     options = tf.data.Options()
-    # The end of an epoch would wait up to a second for the thread that tunes the parallelism; the
-    # endless stream of training never ends. All cores are used either way.
+    # The end of an epoch would wait up to a second for tf.data's autotuning thread; the stream of
+    # training never ends. All cores are used either way.
     options.autotune.enabled = False
     data = (
         tf.data.Dataset.from_tensor_slices((encoded, seeds))
         .map(crop, num_parallel_calls=tf.data.AUTOTUNE)
         .batch(_BATCH)
-        .map(draw.color, num_parallel_calls=tf.data.AUTOTUNE)
+        .map(image_views.color, num_parallel_calls=tf.data.AUTOTUNE)
         .prefetch(4)
         .with_options(options)
     )

@@ -11,7 +11,7 @@ PRECISIONS = {"float32": "float32", "bfloat16": "mixed_bfloat16"}
 
 
 class Parts(NamedTuple):
-    """What a run of the paper's recipe is made of; the pipeline is for its settings only."""
+    """The parts of a run of the paper's recipe; of the pipeline, only the settings are used."""
 
     method: Method
     pipeline: Pipeline
@@ -21,13 +21,13 @@ class Parts(NamedTuple):
 def from_gin(
     method: str, precision: str, batch: int, recompute: bool = False, chunks: int = 1
 ) -> Parts:
-    """The paper's `method`, not yet built.
+    """The parts of a run with the paper's `method`, which is not yet built.
 
     Args:
-        method: its gin file.
+        method: name of its file in gin/methods.
         precision: "float32" or "bfloat16".
-        batch: pairs.
-        recompute: of both towers.
+        batch: pairs in a batch.
+        recompute: whether both towers recompute their blocks.
         chunks: of `Method`.
     """
     config.parse(

@@ -1,4 +1,4 @@
-"""The similarity by blocks, and the naive form in TensorFlow."""
+"""The blockwise similarity, and the naive form in TensorFlow."""
 
 import math
 from collections.abc import Callable
@@ -25,7 +25,7 @@ def whole(batch: int, precision: str) -> Job:
 
 
 def selected(batch: int, precision: str) -> Job:
-    """A quarter of the tokens answers, as in `FineGrained`."""
+    """A quarter of the tokens as keys, as in `FineGrained`."""
 
     def similarity(images: tf.Tensor, texts: tf.Tensor) -> tuple[tf.Tensor, ...]:
         patches, words = _all(images), _all(texts)
@@ -38,7 +38,7 @@ def selected(batch: int, precision: str) -> Job:
 
 
 def gathered(batch: int, texts: int, precision: str) -> Job:
-    """The selected words of `texts` texts answer."""
+    """Pictures against the selected words of `texts` texts as keys."""
 
     def similarity(images: tf.Tensor, texts: tf.Tensor) -> tuple[tf.Tensor, ...]:
         return (one_way(images, _all(images), texts, _all(texts)),)
@@ -48,7 +48,7 @@ def gathered(batch: int, texts: int, precision: str) -> Job:
 
 
 def naive(batch: int, precision: str) -> Job:
-    """Equation 4 as it is written."""
+    """Equation 4 as it is written: one tensor of all cosines."""
 
     def similarity(images: tf.Tensor, texts: tf.Tensor) -> tuple[tf.Tensor, ...]:
         cosines = tf.einsum("ipd,twd->itpw", images, texts)
@@ -75,7 +75,7 @@ def _job(similarity: Similarity, precision: str, inputs: tokens.Tokens) -> Job:
 
     def run(inputs: tuple) -> list[tf.Tensor]:
         results = step(*inputs)
-        results[0].numpy()  # returns when it is there
+        results[0].numpy()  # waits for the result
         return results
 
     def answer() -> list[float]:

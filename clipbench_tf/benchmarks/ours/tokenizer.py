@@ -15,7 +15,7 @@ _BATCH = 256
 
 
 def ids(captions: int) -> Job:
-    """The tokenizer alone."""
+    """A job that tokenizes captions."""
     tokenizer = Tokenizer()
     data = _mapped(captions, lambda texts, _: tokenizer(texts))
 
@@ -27,7 +27,7 @@ def ids(captions: int) -> Job:
 
 
 def augmented(captions: int) -> Job:
-    """EDA, tokens, masked language modelling."""
+    """A job that augments captions by EDA, tokenizes and masks them."""
     tokenizer = Tokenizer()
 
     def one(texts: tf.Tensor, seeds: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
@@ -37,11 +37,11 @@ def augmented(captions: int) -> Job:
 
 
 def _mapped(captions: int, one: Callable) -> tf.data.Dataset:
-    """`one` of each batch of captions and seeds, all of which are in memory."""
+    """Maps `one` over batches of captions and seeds, all of which are in memory."""
     texts = tf.constant(sentences(captions))
     seeds = tf.stack([tf.range(captions), tf.zeros([captions], tf.int32)], axis=1)
     options = tf.data.Options()
-    # Otherwise a thread would work ahead, while it is the other side's turn.
+    # Otherwise a thread would prefetch batches during the other side's turn.
     options.experimental_optimization.inject_prefetch = False
     options.autotune.enabled = False
     return (
@@ -52,7 +52,7 @@ def _mapped(captions: int, one: Callable) -> tf.data.Dataset:
 
 
 def _pass_after_pass(data: tf.data.Dataset) -> Callable[[], None]:
-    """A function that draws all of `data` once, each time from the one iterator, as training."""
+    """A function that reads `data` once; all calls continue the same iterator, as in training."""
     batches, count = iter(data.repeat()), int(data.cardinality())
 
     def run() -> None:

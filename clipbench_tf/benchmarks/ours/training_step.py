@@ -22,7 +22,7 @@ def step(
     recompute: bool = False,
     chunks: int = 1,
 ) -> Job:
-    """A repetition is `batches` steps on as many different batches."""
+    """A job whose repetition is `batches` steps on as many different batches."""
     parts = from_gin(method, precision, batch, recompute, chunks)
     data = _data(parts, batch, batches, natural)
     model = parts.method
@@ -35,13 +35,13 @@ def step(
         for _ in range(batches):
             values = model.train_function(iterator)
         for value in values.values():
-            value.numpy()  # returns when it is there
+            value.numpy()  # waits for the result
 
     return Job(run)
 
 
 def _data(parts: Parts, batch: int, batches: int, natural: bool) -> tf.data.Dataset:
-    """The same `batches` batches again and again, with the views that the method asks for."""
+    """Endlessly repeats the same `batches` batches, with the views that the method reads."""
     pipeline = parts.pipeline
     size, views = pipeline.image_views.size, len(pipeline.image_views.views)
     texts = len(pipeline.caption_views)
@@ -54,17 +54,17 @@ def _data(parts: Parts, batch: int, batches: int, natural: bool) -> tf.data.Data
         if natural and pipeline.trim_captions:
             ids = ids[..., : longest(ids, multiple=8)]
         position = first + tf.range(batch, dtype=tf.int64)
-        made: Batch = {"images": images, "position": position}
+        fields: Batch = {"images": images, "position": position}
         if pipeline.mask_probability > 0:
             seeds = tf.cast(tf.stack([position, position], axis=1), tf.int32)
-            masked, made["mlm_labels"] = masking.mask_tokens(
+            masked, fields["mlm_labels"] = masking.mask_tokens(
                 ids[:, 0], seeds, pipeline.mask_probability
             )
             rest = ids if pipeline.separate_masked_view else ids[:, 1:]
             parts = [rest, masked[:, None]]
             ids = tf.concat(parts if pipeline.separate_masked_view else parts[::-1], axis=1)
-        made["ids"] = ids
-        return made
+        fields["ids"] = ids
+        return fields
 
     firsts = np.arange(batches, dtype=np.int64) * batch
     return tf.data.Dataset.from_tensor_slices((images, rows, firsts)).map(one).cache().repeat()

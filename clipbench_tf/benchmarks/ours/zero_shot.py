@@ -1,4 +1,4 @@
-"""The classifier of a method in memory, and classification with it."""
+"""Zero-shot classifier and classification with a method in memory."""
 
 import numpy as np
 import tensorflow as tf
@@ -15,14 +15,14 @@ _BATCH = 64
 
 
 def classifier(classes: int, precision: str) -> Job:
-    """All prompts of the first `classes` classes."""
+    """Encodes all prompts of the first `classes` classes."""
     encoders = _encoders(precision)
     names, prompts = class_names()[:classes], templates()
     return Job(lambda: Classifier(encoders, names, prompts).parts[-1]["embedding"].numpy())
 
 
 def classification(images: int, classes: int, precision: str) -> Job:
-    """Decoded pictures, to scores of all classes."""
+    """Encodes decoded pictures and scores them against `classes` random class vectors."""
     encoders = _encoders(precision)
     random = np.random.default_rng(0)
     size = encoders.image_size

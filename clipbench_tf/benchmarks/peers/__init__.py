@@ -1,1 +1,1 @@
-"""The side that others stand for, on PyTorch, transformers or Pillow, each in its own process."""
+"""The peer's side of each benchmark, on PyTorch, transformers or Pillow, in its own process."""

@@ -7,11 +7,11 @@ import torch
 import transformers
 
 SIZE = 224
-_MEAN, _STD = 0.45, 0.27  # about those of CLIP's pictures
+_MEAN, _STD = 0.45, 0.27  # about those that CLIP normalises pictures with
 
 
 def model() -> transformers.CLIPModel:
-    """The published sizes; sdpa attention. Also lets PyTorch use all cores of this process."""
+    """CLIP at its published sizes, with sdpa; also lets PyTorch use all cores of this process."""
     torch.set_num_threads(len(os.sched_getaffinity(0)))
     torch.manual_seed(0)
     config = transformers.CLIPConfig(
@@ -40,8 +40,8 @@ def model() -> transformers.CLIPModel:
     return transformers.AutoModel.from_config(config, attn_implementation="sdpa")
 
 
-def precise(precision: str) -> contextlib.AbstractContextManager:
-    """Autocast for "bfloat16", nothing for "float32"."""
+def autocast(precision: str) -> contextlib.AbstractContextManager:
+    """A context of autocast for "bfloat16", without effect for "float32"."""
     return torch.autocast("cpu", torch.bfloat16, enabled=precision == "bfloat16")
 
 

@@ -15,7 +15,7 @@ _BATCH, _DIFFERENT = 32, 64
 
 
 class _Pictures(torch.utils.data.Dataset):
-    """Both views of picture i."""
+    """A data set whose item i is both views of picture i."""
 
     def __init__(self, count: int) -> None:
         self.count, self.encoded = count, jpegs(_DIFFERENT)
@@ -31,7 +31,7 @@ class _Pictures(torch.utils.data.Dataset):
 
 
 def views(pictures: int) -> Job:
-    """Two views of each of `pictures` pictures, in batches."""
+    """A job whose repetition makes two views of each of `pictures` pictures, in batches."""
     cores = len(os.sched_getaffinity(0))
     torch.set_num_threads(1)
     workers = cores if cores > 1 else 0

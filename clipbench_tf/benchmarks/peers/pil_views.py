@@ -1,4 +1,4 @@
-"""torchvision's strong view on PIL images, with Pillow alone."""
+"""The strong view by torchvision's operations on PIL images, with Pillow alone."""
 
 import math
 import random
@@ -54,7 +54,7 @@ def _jittered(view: Image.Image, pick: random.Random) -> Image.Image:
 
 
 def _turned(view: Image.Image, share: float) -> Image.Image:
-    """The hue turned by `share` of the circle."""
+    """`view` with its hue rotated by `share` of the circle."""
     hue, saturation, value = view.convert("HSV").split()
     turned = np.array(hue, np.uint8) + np.uint8(round(share * 255) % 256)
     return Image.merge("HSV", (Image.fromarray(turned), saturation, value)).convert("RGB")

@@ -1,4 +1,4 @@
-"""OpenAI's byte-pair encoding as published: Python, a word at a time, with a cache."""
+"""OpenAI's byte-pair encoding as published: in Python, one word at a time, with a cache."""
 
 import gzip
 import hashlib
@@ -23,36 +23,39 @@ _SPACES = regex.compile(r"\s+")
 
 
 def ids(captions: int, cold: bool = False, cleaned: bool = False) -> Job:
-    """Ids of all captions.
+    """A job that tokenizes captions.
 
     Args:
-        captions: how many.
-        cold: forgets all words before each repetition.
-        cleaned: cleans every caption first, as OpenAI's own tokenizer does.
+        captions: number of captions.
+        cold: whether to empty the cache before each repetition.
+        cleaned: whether to clean every caption first, as OpenAI's own tokenizer does.
     """
     tokenizer = PythonTokenizer(_cleaning() if cleaned else None)
     texts = sentences(captions)
 
     def run() -> np.ndarray:
         if cold:
-            tokenizer.forget()
+            tokenizer.clear_cache()
         return tokenizer(texts)
 
     return Job(run, lambda: hashlib.sha256(run().tobytes()).hexdigest())
 
 
 def _cleaning() -> Callable[[str], str]:
-    """Broken Unicode repaired, HTML entities resolved twice over, the ends stripped."""
+    """A function that repairs Unicode, unescapes HTML entities twice, and strips both ends."""
     import ftfy  # only this peer needs it
 
     return lambda text: html.unescape(html.unescape(ftfy.fix_text(text))).strip()
 
 
 class PythonTokenizer:
-    """Texts -> int32 [B, 77], as `simple_tokenizer.py` and `clip.tokenize` do it."""
+    """Texts -> int32 [B, 77], as `simple_tokenizer.py` and `clip.tokenize` compute them.
+
+    Args:
+        clean: applied to every text first.
+    """
 
     def __init__(self, clean: Callable[[str], str] | None = None) -> None:
-        """Args: clean: what every text goes through first."""
         self._clean = clean
         file = resources.files("clipbench_tf.data.text") / "bpe_simple_vocab_16e6.txt.gz"
         lines = gzip.decompress(file.read_bytes()).decode("utf-8").split("\n")
@@ -62,10 +65,10 @@ class PythonTokenizer:
         pieces = [*letters, *(c + "</w>" for c in letters), *map("".join, merges), *_SPECIALS]
         self._numbers = {piece: number for number, piece in enumerate(pieces)}
         self._ranks = {merge: rank for rank, merge in enumerate(merges)}
-        self.forget()
+        self.clear_cache()
 
-    def forget(self) -> None:
-        """Empties the cache."""
+    def clear_cache(self) -> None:
+        """Empties the cache of words."""
         self._cache = {special: special for special in _SPECIALS}
 
     def __call__(self, texts: list[str]) -> np.ndarray:
@@ -101,7 +104,7 @@ class PythonTokenizer:
 
 
 def _joined(symbols: tuple[str, ...], pair: tuple[str, ...]) -> tuple[str, ...]:
-    """`symbols` with every occurrence of `pair` made one, from the left."""
+    """`symbols` with every occurrence of `pair` merged, from the left."""
     joined: list[str] = []
     i = 0
     while i < len(symbols):

@@ -13,7 +13,7 @@ _HIGHEST_SCALE = math.log(100)
 
 
 def step(batch: int, batches: int, precision: str, natural: bool) -> Job:
-    """A repetition is `batches` steps on as many different batches."""
+    """A job whose repetition is `batches` steps on as many different batches."""
     model = clip.model().train()
     weights = [p for p in model.parameters() if p.ndim > 1]
     others = [p for p in model.parameters() if p.ndim <= 1]
@@ -30,12 +30,12 @@ def step(batch: int, batches: int, precision: str, natural: bool) -> Job:
     optimizer.zero_grad(set_to_none=True)
     images = clip.pixels(batches * batch).reshape(batches, batch, 3, clip.SIZE, clip.SIZE)
     ids = torch.from_numpy(captions.ids(batches * batch, natural=natural)).long()
-    ids[ids == PAD_ID] = END_ID  # what its tokenizer pads with
+    ids[ids == PAD_ID] = END_ID  # CLIP's tokenizer in transformers pads with the end token
     ids = ids.reshape(batches, batch, captions.CONTEXT)
 
     def run() -> None:
         for pixel_values, input_ids in zip(images, ids, strict=True):
-            with clip.precise(precision):
+            with clip.autocast(precision):
                 loss = model(input_ids=input_ids, pixel_values=pixel_values, return_loss=True).loss
             loss.backward()
             optimizer.step()

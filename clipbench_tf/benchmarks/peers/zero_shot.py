@@ -1,4 +1,4 @@
-"""The classifier and classification with transformers' CLIP."""
+"""Zero-shot classifier and classification with transformers' CLIP."""
 
 import torch
 
@@ -12,19 +12,19 @@ _BATCH = 64
 
 
 def classifier(classes: int, precision: str) -> Job:
-    """All prompts of the first `classes` classes, a class at a time."""
+    """Encodes all prompts of the first `classes` classes, one class at a time."""
     model, tokenizer = clip.model().eval(), PythonTokenizer()
     batches = []
     for name in class_names()[:classes]:
         rows = tokenizer([template.replace("{}", name) for template in templates()])
         ids = torch.from_numpy(rows).long()
-        ids[ids == PAD_ID] = END_ID  # what its tokenizer pads with
+        ids[ids == PAD_ID] = END_ID  # CLIP's tokenizer in transformers pads with the end token
         batches.append(ids)
 
     @torch.inference_mode()
     def run() -> None:
         for ids in batches:
-            with clip.precise(precision):
+            with clip.autocast(precision):
                 pooled = model.text_model(input_ids=ids).pooler_output
                 embeddings = model.text_projection(pooled)
             embeddings = torch.nn.functional.normalize(embeddings.float(), dim=-1)
@@ -34,7 +34,7 @@ def classifier(classes: int, precision: str) -> Job:
 
 
 def classification(images: int, classes: int, precision: str) -> Job:
-    """Normalised pictures, to scores of all classes."""
+    """Encodes normalised pictures and scores them against `classes` random class vectors."""
     model = clip.model().eval()
     batches = clip.pixels(images).split(_BATCH)
     names = torch.nn.functional.normalize(torch.randn(classes, model.config.projection_dim), dim=-1)
@@ -42,7 +42,7 @@ def classification(images: int, classes: int, precision: str) -> Job:
     @torch.inference_mode()
     def run() -> None:
         for pixels in batches:
-            with clip.precise(precision):
+            with clip.autocast(precision):
                 pooled = model.vision_model(pixel_values=pixels).pooler_output
                 embeddings = model.visual_projection(pooled)
             torch.nn.functional.normalize(embeddings.float(), dim=-1) @ names.T

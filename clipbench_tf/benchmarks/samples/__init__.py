@@ -1,1 +1,1 @@
-"""What both sides of a benchmark read."""
+"""Seeded inputs, the same for both sides of a benchmark."""

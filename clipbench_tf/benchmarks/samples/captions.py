@@ -14,7 +14,7 @@ CONTEXT = 77
 MEAN_LENGTH = 17  # ids with start and end
 _SPREAD = 0.5  # standard deviation of the length's logarithm
 _SHORTEST = 5
-_NAMES = 0.6  # of the things in a sentence; the others are words
+_NAMES = 0.6  # share of class names among the things in a sentence; the others are words of WordNet
 _IDS_OF_WORDS = range(320, START_ID)
 _LINKS = ("and", "with", "next to", "in front of", "on", "under", "near", "for", "from", "without")
 _STARTS = ("a photo of", "this is", "look:", "my new", "the", "one more", "we saw", "it's", "2 of")
@@ -43,7 +43,7 @@ def lengths(count: int, seed: int = 0) -> np.ndarray:
 
 
 def ids(count: int, *, natural: bool, seed: int = 0) -> np.ndarray:
-    """int32 [count, 77]: captions of natural length with padding behind, or all of 77."""
+    """int32 [count, 77]: captions of natural length, then padding, or all of 77 ids."""
     words = np.random.default_rng(seed).integers(
         _IDS_OF_WORDS.start, _IDS_OF_WORDS.stop, (count, CONTEXT), np.int32
     )
@@ -58,8 +58,8 @@ def ids(count: int, *, natural: bool, seed: int = 0) -> np.ndarray:
 def sentences(count: int, seed: int = 0) -> list[str]:
     """Captions of about 17 ids: names of the embedded data set's classes, and words of WordNet.
 
-    The words are drawn as words occur, the nth in proportion to 1 / n, so that new ones keep
-    coming.
+    The nth word is drawn in proportion to 1 / n (Zipf's law), as in natural text, so that new
+    words keep appearing.
     """
     pick = random.Random(seed)
     names, words_by_rank = class_names(), _words()
@@ -73,7 +73,7 @@ def sentences(count: int, seed: int = 0) -> list[str]:
     captions = []
     for length in lengths(count, seed):
         words = f"{pick.choice(_STARTS)} {thing()}"
-        while len(words.split()) < 0.7 * length - 3:  # a word is more pieces than one
+        while len(words.split()) < 0.7 * length - 3:  # a word has more than one piece on average
             words += f" {pick.choice(_LINKS)} {thing()}"
         captions.append(words[0].upper() + words[1:] + pick.choice(_ENDS))
     return captions

@@ -1,4 +1,4 @@
-"""Seeded JPEGs that cost about what photographs cost to decode."""
+"""Seeded JPEGs that take about as long to decode as photographs."""
 
 import io
 
@@ -10,7 +10,7 @@ _GRAIN = 8.0  # standard deviation of the finest noise, of 255
 
 
 def jpegs(count: int, seed: int = 0) -> list[bytes]:
-    """So many pictures of about 500 x 375 pixels, wide or tall."""
+    """`count` pictures of about 500 x 375 pixels, landscape or portrait."""
     random = np.random.default_rng(seed)
     return [_jpeg(random) for _ in range(count)]
 

@@ -17,7 +17,7 @@ class Tokens(NamedTuple):
 
 
 def make(images: int, texts: int, words: int = WORDS) -> Tokens:
-    """Tokens of so many `images` and `texts` of so many `words`."""
+    """Random tokens of so many `images`, and of so many `texts` with so many `words` each."""
     random = np.random.default_rng(0)
     return Tokens(
         _units(random, images, PATCHES),
