@@ -1,6 +1,6 @@
-"""The paper's released code as PyTorch for one worker, written from its description: see the test.
+"""The released code's methods in PyTorch for one worker, written from a description of that code.
 
-Its ids are its own (mask 49406, start 49407, end 49408), and so are its names.
+Names and ids (mask 49406, start 49407, end 49408) are those of the released code.
 """
 
 import itertools
@@ -68,7 +68,7 @@ def nt_xent(one: torch.Tensor, two: torch.Tensor, temperature: float = 0.1) -> t
 
 
 class Bank:
-    """Unit columns [E, size]; what does not fit before the end is dropped, as released."""
+    """A queue of unit columns [E, size]; drops what does not fit before its end, as released."""
 
     def __init__(self, columns: torch.Tensor) -> None:
         self.columns, self.pointer = columns.clone(), 0

@@ -1,4 +1,4 @@
-"""Which weight of ours is which of the released code's, and in what layout."""
+"""The released code's counterpart of each of our weights, and its layout."""
 
 from collections.abc import Callable, Iterator
 from typing import NamedTuple

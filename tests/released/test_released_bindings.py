@@ -1,4 +1,4 @@
-"""Two ways of the released code that are bindings of the method and of a tower."""
+"""Two behaviours of the released code that are bindings of the method and of a tower."""
 
 import numpy as np
 import tensorflow as tf

@@ -1,6 +1,6 @@
-"""With the bindings of docs/text_and_code.md, the released code's losses, from pixels and ids on.
+"""The bindings of docs/text_and_code.md give the released code's losses, from pixels and ids.
 
-The gradient of the total is compared for every weight, of the towers and of the heads.
+The gradient of the total is compared for every weight of the towers and of the heads.
 """
 
 import re
@@ -105,7 +105,7 @@ def ours(case: str, workdir: Path, count: int):
 
 
 def peer(case: str, method) -> Released:
-    """The released code with weights of its own, larger than at its start, so errors show."""
+    """The released code with its own weights, larger than its initial ones, so that errors show."""
     image, text = method.image_encoder, method.text_encoder
     shared = {"hidden_act": "quick_gelu", "layer_norm_eps": 1e-5, "num_hidden_layers": 1}
     shared["num_attention_heads"] = 2
@@ -176,7 +176,7 @@ def by_released_name(logged: dict) -> dict[str, float]:
 
 @pytest.mark.parametrize("case", list(BINDINGS))
 def test_every_term_and_the_gradient_of_the_total(case, tmp_path):
-    # Where there is a queue, the third step asks for what it has kept of the first one.
+    # The queue of declip: the third step finds the captions of the first in it.
     order = [0, 1, 0] if case == "declip" else [0]
     method, batches = ours(case, tmp_path, count=max(order) + 1)
     model = peer(case, method)
