@@ -103,7 +103,7 @@ class FineGrained(Objective):
         images = self.image_tokens(view(features.images, self.image_view, "image", self.name))
         texts, words = self.text_tokens(view(features.texts, self.text_view, "text", self.name))
         patches = tf.ones(tf.shape(images)[:2], tf.bool)
-        # Cosines are most of the work: the compute dtype ("carefully reduce the precision").
+        # Most of the work, done in the compute dtype ("carefully reduce the precision", 3.3).
         images, texts = (tf.cast(x, self.image_mapping.compute_dtype) for x in (images, texts))
         image_keys, text_keys = self._keys(images, patches, texts, words)
         scale = tf.exp(tf.convert_to_tensor(self.logit_scale_dense))

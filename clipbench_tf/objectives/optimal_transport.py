@@ -15,8 +15,7 @@ OWN_PAIR = 200.0
 class OptimalTransport(Objective):
     """Equation 2 with the targets alpha * I + (1 - alpha) * M instead of I.
 
-    M distributes the rest of the target over the other pairs. It is the entropic transport plan
-    of
+    M distributes the rest over the other pairs. It is the entropic transport plan of
 
         S = image_text * I T^t + image_image * I I^t + text_text * T T^t - infinity on the diagonal
 

@@ -53,8 +53,8 @@ def pairs(dataset: str, split: str, examples: int | None = None) -> Pairs:
             return Pairs(_described(description, split), "dataset.json", tokens)
     if name not in KNOWN:
         raise sources.DatasetError(
-            f"Data set {dataset!r} is not here, and its size is not among those known "
-            f"({', '.join(KNOWN)}); give the number of its pairs as --examples."
+            f"Data set {dataset!r} is not on this machine, and only the sizes of "
+            f"{', '.join(KNOWN)} are known; give the number of its pairs as --examples."
         )
     return KNOWN[name]
 
