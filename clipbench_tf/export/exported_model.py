@@ -1,4 +1,4 @@
-"""An exported model in Python: encode pictures and texts, classify without training."""
+"""Uses an export from Python: encodes pictures and texts, and classifies zero-shot."""
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -19,14 +19,14 @@ class ExportedModel(SavedEncoders):
     """The SavedModel in `folder`, for use from Python. N pictures or texts, E embedding, C classes.
 
     Raises:
-        ExportError: if the folder holds no SavedModel of ours.
+        ExportError: as in `SavedEncoders`.
     """
 
     def encode_images(self, pictures: Sequence[Picture]) -> np.ndarray:
         """Embeddings of unit length, float32 [N, E].
 
         Raises:
-            ValueError: for a file that is not there, or that is no picture.
+            ValueError: for a file that cannot be read, or that is no picture.
         """
 
         def embeddings(start: int, part: tf.Tensor) -> tf.Tensor:
@@ -54,16 +54,16 @@ class ExportedModel(SavedEncoders):
     ) -> np.ndarray:
         """Probabilities of `classes` by zero-shot classification, float32 [N, C].
 
-        They are the softmax of the similarities, by the model's own scorer, at the learnt
+        They are the softmax of the similarities by the model's own scorer, at the learnt
         temperature.
 
         Args:
-            pictures: N of them.
+            pictures: N paths or encoded pictures.
             classes: C names.
             templates: prompts with `{}` for the name; by default those of the model card.
 
         Raises:
-            ValueError: for a file that is not there, or that is no picture; for no classes.
+            ValueError: for a file that cannot be read, or that is no picture; without classes.
         """
         if not classes:
             raise ValueError("classify needs at least one class name.")
@@ -82,7 +82,7 @@ class ExportedModel(SavedEncoders):
         run: Callable[[int, tf.Tensor], tf.Tensor],
         width: int | None = None,
     ) -> np.ndarray:
-        """`run` of a few strings at a time and the number of the first, joined to [N, width]."""
+        """Calls `run` with each chunk of `items` and its start; joins the results, [N, width]."""
         starts = range(0, len(items), _TOGETHER)
         parts = [run(i, tf.constant(items[i : i + _TOGETHER], tf.string)).numpy() for i in starts]
         return np.concatenate(parts or [np.zeros([0, width or self.card["embed_dim"]], np.float32)])
@@ -95,7 +95,7 @@ def load(folder: str | Path) -> ExportedModel:
         folder: the run folder, or that of a SavedModel.
 
     Raises:
-        ExportError: if neither is there.
+        ExportError: if `folder` is neither.
     """
     inner = Path(folder) / "saved_model"
     if card.is_export(inner):
@@ -121,7 +121,7 @@ def _read(pictures: Sequence[Picture]) -> list[bytes]:
 
 
 def _refuse(pictures: Sequence[Picture], start: int, valid: tf.Tensor) -> None:
-    """Raises ValueError where one of those from `start` on is not `valid`, bool [B]."""
+    """Raises ValueError for the first of the pictures from `start` on that is not `valid` [B]."""
     bad = [start + n for n, good in enumerate(valid.numpy()) if not good]
     if bad:
         raise ValueError(f"{_name(pictures, bad[0])} cannot be decoded; {FORMATS} is expected.")

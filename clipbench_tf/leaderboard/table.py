@@ -12,7 +12,7 @@ class RecordError(ValueError):
 
 
 def read(path: Path) -> dict:
-    """The record in `path`, a `record.json` of `scripts/train.py`.
+    """The record in `path`, the `record.json` of a training run.
 
     Raises:
         RecordError: if the file cannot be read, or lacks a field of the table.
