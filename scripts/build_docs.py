@@ -80,7 +80,7 @@ def configurables() -> dict[str, Callable]:
 
 def documented(made: Callable) -> dict[str, str]:
     """What the Args or Attributes of a docstring say, by name."""
-    entries: dict[str, str] = {}
+    entries = {"name": "in logs and checkpoints"}
     texts = [made.__doc__, made.__init__.__doc__ if inspect.isclass(made) else None]
     for text in filter(None, texts):
         for part in re.findall(
@@ -88,10 +88,11 @@ def documented(made: Callable) -> dict[str, str]:
         ):
             lines = inspect.cleandoc(part).splitlines()
             for line in lines:
-                if begun := re.match(r"(\w+): (.*)", line):
-                    name, entries[begun[1]] = begun.groups()
+                if begun := re.match(r"(\w+(?:, \w+)*): (.*)", line):
+                    names = begun[1].split(", ")
+                    entries |= dict.fromkeys(names, begun[2])
                 elif line.strip():
-                    entries[name] += f" {line.strip()}"
+                    entries |= {name: f"{entries[name]} {line.strip()}" for name in names}
     return entries
 
 

@@ -150,6 +150,11 @@ def cosine(method: Method) -> Scorer:
 def late_interaction(method: Method, *, average_positions: bool = False) -> Scorer:
     """`LateInteraction` with the heads and temperature of the method's `FineGrained` objective.
 
+    Args:
+        method: trained with that objective.
+        average_positions: whether to average the prompts of a class position by position, as the
+            released code does.
+
     Raises:
         ValueError: if the method has no such objective, or several.
     """

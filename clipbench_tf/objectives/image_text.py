@@ -8,7 +8,12 @@ from clipbench_tf.objectives.objective import Objective, view
 
 
 class ImageText(Objective):
-    """L_CLIP of equation 2, between one image view and one text view."""
+    """L_CLIP of equation 2, between one image view and one text view.
+
+    Args:
+        weight: of the loss in the method's sum.
+        image_view, text_view: the numbers of the views.
+    """
 
     def __init__(
         self,
