@@ -1,1 +1,1 @@
-"""Processes and devices: how workers find each other, train in step, and fail together."""
+"""Workers and replicas: launch, handshake, strategy, collectives, and the loss of a worker."""

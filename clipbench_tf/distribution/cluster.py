@@ -1,4 +1,4 @@
-"""What the environment says about workers: TF_CONFIG, or the step of a SLURM job."""
+"""The workers that the environment describes: TF_CONFIG, or a SLURM job step."""
 
 import json
 import os
@@ -26,7 +26,7 @@ class Cluster:
     Args:
         addresses: host:port of each; worker 0 is the chief.
         index: of this process.
-        share: (i, n): of the GPUs that this process sees, the i-th of n equal parts is its own.
+        share: (i, n): this process uses the i-th of n equal parts of the GPUs that it sees.
     """
 
     addresses: tuple[str, ...]
@@ -35,17 +35,17 @@ class Cluster:
 
     @property
     def address(self) -> str:
-        """Where this worker listens."""
+        """host:port at which this worker listens."""
         return self.addresses[self.index]
 
 
 def read(variables: Mapping[str, str] = os.environ) -> Cluster | None:
     """Reads the environment `variables`; None for a process that trains alone.
 
-    TF_CONFIG goes before SLURM. A chief becomes worker 0.
+    TF_CONFIG takes precedence over SLURM. A chief becomes worker 0.
 
     Raises:
-        ClusterError: if what they say makes no sense.
+        ClusterError: if they are malformed or contradict each other.
     """
     try:
         if variables.get("TF_CONFIG", "").strip():
@@ -56,7 +56,7 @@ def read(variables: Mapping[str, str] = os.environ) -> Cluster | None:
     if place is None:
         return None
     divided = slurm.binds_gpus(variables)
-    share = (0, 1) if divided else (place.local, place.neighbours)
+    share = (0, 1) if divided else (place.local, place.node_tasks)
     return Cluster(place.addresses, place.index, share)
 
 
@@ -74,11 +74,11 @@ def split(address: str) -> tuple[str, int]:
 
 def _from_tf_config(text: str) -> Cluster | None:
     try:
-        told = json.loads(text)
+        parsed = json.loads(text)
     except json.JSONDecodeError as error:
         raise ValueError(f"TF_CONFIG is not JSON ({error}). Example: {EXAMPLE}") from None
-    tasks = told.get("cluster") if isinstance(told, dict) else None
-    if told == {} or tasks == {}:
+    tasks = parsed.get("cluster") if isinstance(parsed, dict) else None
+    if parsed == {} or tasks == {}:
         return None
     if not isinstance(tasks, dict):
         raise ValueError(f"TF_CONFIG holds no cluster. Example: {EXAMPLE}")
@@ -88,7 +88,7 @@ def _from_tf_config(text: str) -> Cluster | None:
     if len(chief) > 1:
         raise ValueError(f"TF_CONFIG lists {len(chief)} chiefs; list one, the others as workers.")
     addresses = (*chief, *workers)
-    index = _index(told.get("task"), len(chief), len(workers))
+    index = _index(parsed.get("task"), len(chief), len(workers))
     twice = sorted({a for a in addresses if addresses.count(a) > 1})
     if twice:
         raise ValueError(f"TF_CONFIG lists {twice[0]} twice; every worker needs its own host:port.")
@@ -98,8 +98,8 @@ def _from_tf_config(text: str) -> Cluster | None:
 def _check_kind(kind: Any) -> None:
     if kind not in ("chief", "worker"):
         raise ValueError(
-            f"TF_CONFIG has tasks of type {kind!r}; only 'chief' and 'worker' train here, all "
-            f"alike. Remove it from the cluster, and do not start such a task."
+            f"TF_CONFIG has tasks of type {kind!r}; only 'chief' and 'worker' are supported, "
+            f"and train alike. Remove it from the cluster, and do not start such a task."
         )
 
 
@@ -116,14 +116,14 @@ def _addresses(tasks: dict, kind: str) -> tuple[str, ...]:
 
 
 def _index(task: Any, chiefs: int, workers: int) -> int:
-    """The place of `task` among all, chief first."""
+    """The index of `task` among all workers, the chief first."""
     if not isinstance(task, dict) or "type" not in task or "index" not in task:
         raise ValueError(f"TF_CONFIG does not say which task this is. Example: {EXAMPLE}")
     _check_kind(task["type"])
-    many = chiefs if task["type"] == "chief" else workers
-    if not re.fullmatch(r"\d+", str(task["index"])) or int(task["index"]) >= many:
+    listed = chiefs if task["type"] == "chief" else workers
+    if not re.fullmatch(r"\d+", str(task["index"])) or int(task["index"]) >= listed:
         raise ValueError(
-            f"TF_CONFIG: task.index is {task['index']!r}, but the cluster lists {many} of type "
+            f"TF_CONFIG: task.index is {task['index']!r}, but the cluster lists {listed} of type "
             f"{task['type']!r}; number them from 0."
         )
     return int(task["index"]) + (chiefs if task["type"] == "worker" else 0)

@@ -1,4 +1,4 @@
-"""Starts the workers of one machine, and ends them all when one fails."""
+"""Starts all workers on one machine, and ends them all when one fails."""
 
 import json
 import os
@@ -12,14 +12,14 @@ from collections.abc import Mapping, Sequence
 from types import FrameType
 
 GRACE = 15.0  # seconds between SIGTERM and SIGKILL after a failure
-SAVING = 60.0  # seconds that others have to end in once one has obeyed a signal
+SAVING = 60.0  # seconds that the others have to end after a signal, once one has ended
 POLL = 0.05  # seconds
 
-# Leads the process group of the workers and outlives signals to it; when this process is gone, even
-# by SIGKILL, it reads the end of its input and takes the group with it.
+# Leads the process group of the workers and ignores its signals. When the launcher is gone, even by
+# SIGKILL, the watcher's input ends, and it kills the group.
 WATCHER = ["sh", "-c", "trap '' TERM INT HUP; echo; read x; kill -KILL 0"]
 
-_printing = threading.Lock()
+_print_lock = threading.Lock()
 
 
 class LaunchError(ValueError):
@@ -31,15 +31,15 @@ def launch(
 ) -> int:
     """Runs `command` as each of `workers` processes; returns the exit status.
 
-    That is 0 when all succeed, else that of the first that fails, 128 + its number for a signal.
-    The others are then ended. SIGTERM and SIGINT are passed on to all workers, which are waited
-    for.
+    The status is 0 when all succeed, else that of the first worker that fails, 128 + n for signal
+    n; the others are then ended. SIGTERM and SIGINT are forwarded to all workers; once one has
+    ended, the others have `SAVING` seconds.
 
     Args:
         command: program and arguments; it finds its TF_CONFIG in the environment.
         workers: how many.
-        max_restarts: how often all are started anew, on new ports, after one has failed.
-        grace: seconds that the others have to end in before they are killed.
+        max_restarts: how often all are restarted, on new ports, after one has failed.
+        grace: seconds that the others have to end before they are killed.
 
     Raises:
         LaunchError: if `command` cannot be started.
@@ -60,11 +60,11 @@ def launch(
             if failed is None:
                 return 0
             worker, status = failed
-            say = f"Worker {worker} ended with exit status {status}"
+            ended = f"Worker {worker} ended with exit status {status}"
             if signals or restart == max_restarts:
                 break
-            _say(f"{say}; starting all anew, {restart + 1} of {max_restarts} times.")
-        _say(f"{say}.")
+            _say(f"{ended}; restarting all workers, {restart + 1} of {max_restarts} times.")
+        _say(f"{ended}.")
         return status
     finally:
         for number, handler in before.items():
@@ -85,7 +85,7 @@ class _Group:
             WATCHER, stdin=subprocess.PIPE, stdout=subprocess.PIPE, process_group=0
         )
         assert self._watcher.stdout is not None
-        self._watcher.stdout.readline()  # it minds no signal from now on
+        self._watcher.stdout.readline()  # from now on it ignores signals
         self._workers: list[subprocess.Popen] = []
         self._printers: list[threading.Thread] = []
         try:
@@ -99,12 +99,12 @@ class _Group:
         """Waits for the end of all; returns the first that failed and its exit status, or None.
 
         Args:
-            signals: to be passed on; more may come.
+            signals: to forward; the list may grow meanwhile.
         """
         sent, failed, until = 0, None, float("inf")
         while self._running() and time.monotonic() < until:
             for number in signals[sent:]:
-                _say(f"{signal.Signals(number).name}: passed on to all workers.")
+                _say(f"{signal.Signals(number).name}: forwarded to all workers.")
                 self._signal(number)
                 sent += 1
             ended = self._ended()
@@ -119,7 +119,7 @@ class _Group:
         return failed or next(((n, status) for n, status in self._ended() if status), None)
 
     def close(self) -> None:
-        """Leaves no process of the group."""
+        """Kills what is left of the group."""
         self._signal(signal.SIGKILL)
         for process in (*self._workers, self._watcher):
             process.wait()
@@ -144,31 +144,31 @@ class _Group:
         printer.start()
 
     def _running(self) -> bool:
-        """Whether a worker runs, or what it left behind still holds its output."""
+        """Whether a worker runs, or a child that it left still holds its output open."""
         return any(p.poll() is None for p in self._workers) or any(
             printer.is_alive() for printer in self._printers
         )
 
     def _ended(self) -> list[tuple[int, int]]:
-        """Workers that are no more, and their exit statuses."""
+        """The workers that have ended, and their exit statuses."""
         codes = [(index, process.poll()) for index, process in enumerate(self._workers)]
         return [(n, code if code >= 0 else 128 - code) for n, code in codes if code is not None]
 
     def _signal(self, number: int) -> None:
-        # Nobody has waited for the watcher, hence the number of its group is no one else's.
+        # The watcher has not been waited for, so no other group can have its number.
         os.killpg(self._watcher.pid, number)
 
 
 def environments(workers: int, variables: Mapping[str, str]) -> list[dict[str, str]]:
-    """The environment of each worker: addresses on this machine, and its part of the GPUs."""
+    """The environment of each worker: TF_CONFIG on this machine, and its part of the GPUs."""
     addresses = [f"127.0.0.1:{port}" for port in free_ports(workers)]
     parts = gpu_parts(workers, variables)
     made = []
     for index in range(workers):
         task = {"type": "worker", "index": index}
-        told = json.dumps({"cluster": {"worker": addresses}, "task": task})
+        tf_config = json.dumps({"cluster": {"worker": addresses}, "task": task})
         gpus = {"CUDA_VISIBLE_DEVICES": parts[index]} if parts else {}
-        made.append({"PYTHONUNBUFFERED": "1", **variables, "TF_CONFIG": told, **gpus})
+        made.append({"PYTHONUNBUFFERED": "1", **variables, "TF_CONFIG": tf_config, **gpus})
     return made
 
 
@@ -189,7 +189,7 @@ def gpu_parts(workers: int, variables: Mapping[str, str]) -> list[str]:
     if not each:
         raise LaunchError(
             f"{workers} workers cannot share {len(gpus)} GPUs. Give --workers={len(gpus)} or less; "
-            f"to try more on the CPU, set CUDA_VISIBLE_DEVICES to nothing."
+            f"to try more on the CPU, set CUDA_VISIBLE_DEVICES=-1."
         )
     return [",".join(gpus[n * each : (n + 1) * each]) for n in range(workers)]
 
@@ -205,7 +205,7 @@ def _count_gpus() -> int:
 
 
 def free_ports(count: int) -> list[int]:
-    """Ports of this machine that nobody uses now."""
+    """`count` TCP ports of this machine that are free now."""
     servers = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
     ports = [server.getsockname()[1] for server in servers]
     for server in servers:
@@ -214,7 +214,7 @@ def free_ports(count: int) -> list[int]:
 
 
 def _print(index: int, process: subprocess.Popen) -> None:
-    """Prints each line of a worker behind its number, to the last one."""
+    """Prints each line of a worker after its index, until its output ends."""
     assert process.stdout is not None
     with process.stdout as lines:
         for line in lines:
@@ -226,9 +226,9 @@ def _say(text: str) -> None:
 
 
 def _write(line: bytes) -> None:
-    with _printing:
+    with _print_lock:
         try:
             sys.stdout.buffer.write(line)
             sys.stdout.buffer.flush()
         except OSError:
-            pass  # nobody reads any more, or a disk is full; the workers go on
+            pass  # the pipe is closed or the disk full; the workers go on

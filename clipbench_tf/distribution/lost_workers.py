@@ -1,4 +1,4 @@
-"""Which of the other workers is gone, where an exchange with them has failed."""
+"""Finds which worker is lost after a collective has failed."""
 
 import re
 import socket
@@ -8,8 +8,8 @@ import tensorflow as tf
 from clipbench_tf.distribution import cluster, replicas
 
 STATUS = 75  # sysexits.h's EX_TEMPFAIL: the same command can be started again
-LINGER = 10.0  # seconds for which one that leaves still answers, or others would take it for lost
-_PATIENCE = 5.0  # seconds to answer in
+LINGER = 10.0  # seconds that a worker still listens before it exits, lest others report it as lost
+_CONNECT_TIMEOUT = 5.0  # seconds
 
 
 class LostWorkerError(RuntimeError):
@@ -17,11 +17,11 @@ class LostWorkerError(RuntimeError):
 
 
 def explained(error: tf.errors.OpError, latest: str) -> Exception:
-    """`error`, or what it means on one of several workers: another one is gone.
+    """`error`, or a LostWorkerError where it comes from the loss of another worker.
 
     Args:
-        error: what an exchange between workers raised.
-        latest: the last checkpoint, for the message.
+        error: what a step or a collective raised.
+        latest: path of the last checkpoint, for the message.
     """
     text = str(error)
     if replicas.workers() == 1 or not re.search("[Cc]ollective|CoordinationService", text):
@@ -35,31 +35,31 @@ def explained(error: tf.errors.OpError, latest: str) -> Exception:
     return LostWorkerError(
         f"Worker {replicas.worker()} has lost {gone or 'a worker that still listens'}. Start the "
         f"same command again on all workers; it goes on from the last checkpoint, {latest}. "
-        f"TensorFlow says: {last_words(text)}"
+        f"TensorFlow says: {root_cause(text)}"
     )
 
 
 def named(text: str) -> list[int]:
-    """The workers whose loss TensorFlow's message `text` tells of; may be none."""
+    """Indices of the workers that TensorFlow's message `text` reports as lost; may be empty."""
     unhealthy = re.search(r"stopped sending heartbeats\):((?:\s*/job:\S+)+)", text)
     if unhealthy:
         return sorted({int(n) for n in re.findall(r"task:(\d+)", unhealthy[1])})
     if "CoordinationService/" in text:
-        return [0]  # where that service is
-    # Errors are passed on from worker to worker: the first one told of is where it began.
+        return [0]  # it runs that service
+    # Workers forward errors to each other: the first one named is the origin.
     return [int(n) for n in re.findall(r"remote target /job:\S*task:(\d+)", text)[:1]]
 
 
 def listens(address: str) -> bool:
-    """Whether something takes connections at 'host:port'."""
+    """Whether something accepts connections at 'host:port'."""
     try:
-        socket.create_connection(cluster.split(address), timeout=_PATIENCE).close()
+        socket.create_connection(cluster.split(address), timeout=_CONNECT_TIMEOUT).close()
     except OSError:
         return False
     return True
 
 
-def last_words(text: str) -> str:
-    """Of a long message, the few words that say why a collective ended."""
+def root_cause(text: str) -> str:
+    """The part of TensorFlow's message `text` that says why a collective failed."""
     innermost = text.rpartition("aborted by: ")[2]
     return re.split(r"\n|\\+n", innermost)[0].strip().rstrip(":")

@@ -1,6 +1,6 @@
-"""How workers talk before TensorFlow runs: one calls, each answers at its own address.
+"""Messages between workers before TensorFlow runs: each listens and answers at its own address.
 
-Messages are lines of JSON. Whoever speaks otherwise is a stranger: he is hung up on.
+A message is one line of JSON that names `MAGIC`. A connection that sends anything else is closed.
 """
 
 import contextlib
@@ -12,16 +12,16 @@ import time
 from collections.abc import Callable
 
 MAGIC = "clipbench_tf handshake 1"
-LONGEST = 8 << 20  # bytes of one message
-RETRY = 0.2  # seconds
+LONGEST = 8 << 20  # bytes of a message at most
+RETRY = 0.2  # seconds between two attempts to connect
 
 
 class NotAWorker(Exception):
-    """What answers is no worker of ours; the message is what it said."""
+    """The peer is not a worker of this package; the message is what it sent."""
 
 
 def send(connection: socket.socket, message: dict) -> None:
-    """Sends `message` on its own line."""
+    """Sends `message` as one line."""
     connection.sendall(json.dumps({"magic": MAGIC, **message}).encode() + b"\n")
 
 
@@ -29,7 +29,7 @@ def receive(connection: socket.socket, until: float) -> dict:
     """Waits for a message until the monotonic time `until`.
 
     Raises:
-        NotAWorker: for anything else than a message.
+        NotAWorker: if what comes is not a message.
         OSError: if none comes in time, or the connection breaks.
     """
     data = bytearray()
@@ -46,15 +46,15 @@ def receive(connection: socket.socket, until: float) -> dict:
     except ValueError:
         message = None
     if not isinstance(message, dict) or message.get("magic") != MAGIC:
-        raise NotAWorker(repr(bytes(data[:40])) if data else "it hung up")
+        raise NotAWorker(repr(bytes(data[:40])) if data else "it closed the connection")
     return message
 
 
 def connect(address: tuple[str, int], until: float) -> socket.socket:
-    """One attempt.
+    """Opens a connection to (host, port), in one attempt.
 
     Raises:
-        OSError: if nothing answers by `until`, and within 5 s.
+        OSError: if it is not open within 5 s, or by the monotonic time `until` if that is earlier.
     """
     return socket.create_connection(address, timeout=min(5.0, max(0.01, until - time.monotonic())))
 
@@ -62,10 +62,10 @@ def connect(address: tuple[str, int], until: float) -> socket.socket:
 def ask(
     address: tuple[str, int], question: dict, until: Callable[[], float]
 ) -> tuple[socket.socket, dict]:
-    """Calls again and again until a worker answers; returns the open connection and the answer.
+    """Connects and asks until a worker answers; returns the open connection and the answer.
 
     Raises:
-        NotAWorker, OSError: what the last call met, when the monotonic time `until()` has come.
+        NotAWorker, OSError: that of the last attempt, at the monotonic time `until()`.
     """
     while True:
         connection = None
@@ -82,44 +82,44 @@ def ask(
 
 
 class Listener:
-    """Answers all calls at `port` until it is closed; the port is then free.
+    """Answers all connections at `port` until it is closed; the port is then free.
 
     Args:
         port: where to listen, on all interfaces.
         answer: makes the answer to a question.
-        until: monotonic time when callers are hung up on.
-        ipv6: whether the address of this worker is one of IPv6.
+        until: monotonic time until which it waits for messages.
+        ipv6: whether to listen on IPv6 instead of IPv4.
 
     Raises:
-        OSError: if the port cannot be listened at.
+        OSError: if it cannot listen at `port`.
     """
 
     def __init__(
         self, port: int, answer: Callable[[dict], dict], until: float, *, ipv6: bool = False
     ) -> None:
         family = socket.AF_INET6 if ipv6 else socket.AF_INET
-        # Sets SO_REUSEADDR: closed connections of this port stop neither us nor TensorFlow.
+        # Sets SO_REUSEADDR: closed connections block the port neither here nor for TensorFlow.
         self._server = socket.create_server(("", port), family=family, backlog=1024)
         self._server.settimeout(RETRY / 4)
         self._answer, self._until = answer, until
-        self._verdicts: queue.SimpleQueue[str] = queue.SimpleQueue()
+        self._outcomes: queue.SimpleQueue[str] = queue.SimpleQueue()
         self._connections: list[socket.socket] = []
         self._closed = threading.Event()
-        self.called = False
+        self.reached = False
         self._thread = threading.Thread(target=self._accept, daemon=True)
         self._thread.start()
 
-    def verdict(self) -> str | None:
-        """Waits for what the caller finds wrong, "" for nothing; None if he does not say."""
+    def outcome(self) -> str | None:
+        """Waits for the error that worker 0 reports, "" for none; None if there is no report."""
         try:
-            return self._verdicts.get(timeout=max(0.0, self._until - time.monotonic()))
+            return self._outcomes.get(timeout=max(0.0, self._until - time.monotonic()))
         except queue.Empty:
             return None
 
     def close(self) -> None:
-        """Hangs up on all, and listens no more."""
+        """Closes all connections and stops listening."""
         self._closed.set()
-        self._thread.join()  # while it accepts, the port would stay in use
+        self._thread.join()  # the port stays in use while this thread accepts
         self._server.close()
         for connection in self._connections:
             with contextlib.suppress(OSError):
@@ -135,8 +135,8 @@ class Listener:
     def _serve(self, connection: socket.socket) -> None:
         with connection, contextlib.suppress(OSError, NotAWorker):
             question = receive(connection, self._until)
-            self.called = True
+            self.reached = True
             send(connection, self._answer(question))
             error = str(receive(connection, self._until).get("error", ""))
             send(connection, {"heard": True})
-            self._verdicts.put(error)
+            self._outcomes.put(error)

@@ -1,6 +1,6 @@
-"""The one place that knows about replicas: strategy, gathering, and the distributed step.
+"""The only module that knows about replicas: collectives and the distributed step.
 
-A worker is a process, a replica is a device of one; the replicas of worker 0 come first.
+A worker is a process, a replica is a device of a worker; the replicas of worker 0 come first.
 """
 
 import contextlib
@@ -22,12 +22,12 @@ _counting = _Counting()
 
 
 def count() -> int:
-    """Number of replicas that train in step."""
+    """Number of replicas that train synchronously."""
     return tf.distribute.get_strategy().num_replicas_in_sync
 
 
 def workers() -> int:
-    """Number of processes that train in step."""
+    """Number of processes that train synchronously."""
     resolver = tf.distribute.get_strategy().cluster_resolver
     tasks = resolver.cluster_spec().as_dict() if resolver is not None else {}
     return max(1, sum(len(addresses) for addresses in tasks.values()))
@@ -53,9 +53,10 @@ def rank() -> tf.Tensor:
 
 
 def gather(x: tf.Tensor) -> tf.Tensor:
-    """Joins `x` [B, ...] of all replicas to [replicas * B, ...]; gradients flow back exactly.
+    """All-gather of `x` [B, ...] of all replicas to [replicas * B, ...].
 
-    bfloat16 is sent as it is; gradients are summed in float32.
+    Each replica gets back the gradient of its own part, summed over replicas in float32. bfloat16
+    is sent as it is.
     """
     context = tf.distribute.get_replica_context()
     if context is None or context.num_replicas_in_sync == 1:
@@ -64,25 +65,25 @@ def gather(x: tf.Tensor) -> tf.Tensor:
 
 
 def largest(value: tf.Tensor) -> tf.Tensor:
-    """The largest of an integer scalar of all replicas."""
+    """The maximum of an integer scalar over all replicas."""
     return value if count() == 1 else tf.reduce_max(gather(tf.reshape(value, [1])))
 
 
 def stacked(x: tf.Tensor) -> tf.Tensor:
-    """The small tensors `x` [...] of all replicas, [replicas, ...]; gradients flow back exactly.
+    """Stacks the small tensors `x` [...] of all replicas to [replicas, ...]; differentiable.
 
-    One exchange, where `gather` needs one more for the lengths of its parts.
+    One collective, where `gather` needs one more for the lengths of its parts.
     """
     context = tf.distribute.get_replica_context()
     if context is None or context.num_replicas_in_sync == 1:
         return x[tf.newaxis]
-    own = tf.one_hot(rank(), count(), dtype=x.dtype)
-    own = tf.reshape(own, [-1] + [1] * x.shape.rank)
-    return context.all_reduce(tf.distribute.ReduceOp.SUM, own * x)
+    slot = tf.one_hot(rank(), count(), dtype=x.dtype)
+    slot = tf.reshape(slot, [-1] + [1] * x.shape.rank)
+    return context.all_reduce(tf.distribute.ReduceOp.SUM, slot * x)
 
 
 def mean(value: Any) -> Any:
-    """The mean of float32 scalars (nested) over all replicas, in one exchange."""
+    """The mean of float32 scalars (nested) over all replicas, in one all-reduce."""
     context = tf.distribute.get_replica_context()
     if context is None or context.num_replicas_in_sync == 1:
         return value
@@ -101,10 +102,10 @@ def total(tensors: Sequence[tf.Tensor]) -> list[tf.Tensor]:
 
 @contextlib.contextmanager
 def traffic() -> Iterator[dict[str, tf.Tensor]]:
-    """Counts what `gather` moves within: bytes that this replica receives, by `sender`.
+    """Counts the bytes that this replica receives through `gather` in this context, by `sender`.
 
-    A gather of b bytes on each of n replicas brings (n - 1) b; its gradient, a ring all-reduce of
-    the n parts in float32, 2 (n - 1) times a part.
+    A gather of b bytes from each of n replicas counts (n - 1) b; its gradient, a ring all-reduce
+    of n parts in float32, 2 (n - 1) parts.
     """
     _counting.bytes = {}
     try:
@@ -115,7 +116,7 @@ def traffic() -> Iterator[dict[str, tf.Tensor]]:
 
 @contextlib.contextmanager
 def sender(name: str) -> Iterator[None]:
-    """What is gathered within is counted under `name`."""
+    """`traffic` counts what is gathered in this context under `name`."""
     before, _counting.sender = _counting.sender, name
     try:
         yield
@@ -143,20 +144,20 @@ def distributed(
 
 
 def of_workers(strategy: tf.distribute.Strategy, value: int) -> list[int]:
-    """The `value` that each worker gave, in their order."""
+    """The `value` of each worker, by its index."""
     if strategy.num_replicas_in_sync == 1:
         return [value]
 
-    def mine() -> tf.Tensor:
+    def of_replicas() -> tf.Tensor:
         return gather(tf.constant([value]))
 
-    gathered = tf.function(strategy.run)(mine)
+    gathered = tf.function(strategy.run)(of_replicas)
     values = strategy.experimental_local_results(gathered)[0].numpy()
     return values.reshape([workers(), -1])[:, 0].tolist()
 
 
 def barrier(strategy: tf.distribute.Strategy, well: bool = True) -> bool:
-    """Returns when all workers have come here: whether all of them said that all is well."""
+    """Waits until all workers have called it; returns whether `well` was true on all of them."""
     return all(of_workers(strategy, int(well)))
 
 
@@ -172,8 +173,7 @@ def _gathered_floats(x: tf.Tensor) -> tuple[tf.Tensor, Callable]:
         [summed] = total([tf.cast(upstream, tf.float32)])
         _add(tally, name, 2 * (replicas - 1) * tf.size(x) * 4)
         size = tf.shape(x)[0]
-        own = summed[rank() * size : (rank() + 1) * size]
-        return tf.cast(own, dtype)
+        return tf.cast(summed[rank() * size : (rank() + 1) * size], dtype)
 
     return tf.bitcast(joined, tf.bfloat16) if narrow else joined, gradient
 

@@ -1,7 +1,7 @@
-"""Where the tasks of a SLURM job step are, read from the variables that `srun` sets.
+"""The placement of a SLURM job step's tasks, read from the variables that `srun` sets.
 
-TensorFlow's own SlurmClusterResolver sorts host names as text (n10 before n9, while tasks go the
-other way), needs a GPU, and divides GPUs among tasks that SLURM has divided before.
+TensorFlow's own SlurmClusterResolver sorts host names as text (n10 before n9, unlike SLURM's order
+of tasks), needs a GPU, and divides GPUs among tasks that SLURM may have divided already.
 """
 
 import itertools
@@ -9,29 +9,29 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-# Below the ports that Linux gives out for outgoing connections.
+# Below the ports that Linux assigns to outgoing connections, 32768 and up.
 FIRST_PORT, PORTS = 10_000, 20_000
-PORTS_PER_STEP = 16  # of a node, one for each task there; more run into those of other jobs
+PORTS_PER_STEP = 16  # on a node, one for each task; more tasks may collide with other jobs
 
 
 @dataclass(frozen=True)
 class Placement:
-    """The tasks of this step: `addresses` in order, this one's `index`, and its node.
+    """The addresses of this step's tasks, in order, and the `index` of this task.
 
-    `local` counts this task among the `neighbours` that share its node, itself included.
+    `local` is its index among the `node_tasks` tasks on its node, itself included.
     """
 
     addresses: tuple[str, ...]
     index: int
     local: int
-    neighbours: int
+    node_tasks: int
 
 
 def placement(variables: Mapping[str, str]) -> Placement | None:
-    """Reads the environment `variables` of a task; None where no step of several tasks runs.
+    """Reads the environment `variables` of a task; None unless its step has several tasks.
 
     Raises:
-        ValueError: if one is missing or malformed, or tasks are not dealt to nodes block by block.
+        ValueError: if one is missing or malformed, or tasks are not distributed to nodes in blocks.
     """
     count = _number(variables, "SLURM_STEP_NUM_TASKS", missing=1)
     if count <= 1:
@@ -44,7 +44,7 @@ def placement(variables: Mapping[str, str]) -> Placement | None:
             f"The variables of SLURM contradict each other: task {index} of {count}, on "
             f"{len(hosts)} nodes with {tasks} tasks. Start the workers with srun."
         )
-    places = [(host, n) for host, many in zip(hosts, tasks, strict=True) for n in range(many)]
+    places = [(host, n) for host, number in zip(hosts, tasks, strict=True) for n in range(number)]
     host, local = places[index]
     _check_block(variables, index, host, local)
     port = FIRST_PORT + _first_port(variables)
@@ -52,12 +52,12 @@ def placement(variables: Mapping[str, str]) -> Placement | None:
         addresses=tuple(f"{name}:{port + n}" for name, n in places),
         index=index,
         local=local,
-        neighbours=tasks[hosts.index(host)],
+        node_tasks=tasks[hosts.index(host)],
     )
 
 
 def binds_gpus(variables: Mapping[str, str]) -> bool:
-    """Whether SLURM itself shows each task none but its own GPUs."""
+    """Whether SLURM makes only its own GPUs visible to each task."""
     bind = variables.get("SLURM_GPU_BIND", "").removeprefix("verbose,")
     if bind:
         return bind.startswith(("single", "per_task", "map", "mask"))
@@ -67,17 +67,17 @@ def binds_gpus(variables: Mapping[str, str]) -> bool:
 
 
 def _check_block(variables: Mapping[str, str], index: int, host: str, local: int) -> None:
-    """Tasks in blocks, SLURM's default, are the only order that these variables tell."""
+    """Refuses any order but blocks, SLURM's default: the variables describe no other."""
     here = variables.get("SLURMD_NODENAME", host)
     if here != host or _number(variables, "SLURM_LOCALID", missing=local) != local:
         raise ValueError(
-            f"SLURM runs task {index} on {here}, where in block order it would be number {local} "
-            f"on {host}. Give srun --distribution=block."
+            f"SLURM runs task {index} on {here}, but in block order it would be task {local} of "
+            f"{host}. Start the workers with srun --distribution=block."
         )
 
 
 def _first_port(variables: Mapping[str, str]) -> int:
-    """Neighbouring jobs and steps that share a node get different ports."""
+    """The offset of this step's ports; consecutive jobs and steps get different ones."""
     job = _number(variables, "SLURM_JOB_ID", missing=0)
     step = _number(variables, "SLURM_STEP_ID", missing=0)
     return PORTS_PER_STEP * ((job + 97 * step) % (PORTS // PORTS_PER_STEP))
@@ -87,7 +87,7 @@ def _hosts(nodes: str) -> Iterator[str]:
     """'n[01-02,5],m' -> n01, n02, n5, m."""
     parts = re.findall(r"(?:[^,\[\]]|\[[^\[\]]*\])+", nodes)
     if ",".join(parts) != nodes:
-        raise ValueError(f"SLURM_STEP_NODELIST={nodes!r} is no list of nodes.")
+        raise ValueError(f"SLURM_STEP_NODELIST={nodes!r} is not a list of nodes.")
     for part in parts:
         pieces = re.split(r"\[([^\]]*)\]", part)
         choices = [_range(p) if n % 2 else [p] for n, p in enumerate(pieces)]
@@ -100,7 +100,7 @@ def _range(numbers: str) -> list[str]:
     for part in numbers.split(","):
         match = re.fullmatch(r"(\d+)(?:-(\d+))?", part)
         if match is None:
-            raise ValueError(f"SLURM_STEP_NODELIST holds [{numbers}], which is no range.")
+            raise ValueError(f"SLURM_STEP_NODELIST holds [{numbers}], which is not a range.")
         first, last = match[1], match[2] or match[1]
         found += [str(n).zfill(len(first)) for n in range(int(first), int(last) + 1)]
     return found
@@ -112,7 +112,7 @@ def _tasks_per_node(text: str) -> list[int]:
     for part in text.split(","):
         match = re.fullmatch(r"(\d+)(?:\(x(\d+)\))?", part)
         if match is None:
-            raise ValueError(f"SLURM_STEP_TASKS_PER_NODE={text!r} counts no tasks.")
+            raise ValueError(f"SLURM_STEP_TASKS_PER_NODE={text!r} is not a list of task counts.")
         counts += [int(match[1])] * int(match[2] or 1)
     return counts
 
@@ -128,5 +128,5 @@ def _number(variables: Mapping[str, str], name: str, missing: int | None = None)
         return missing
     text = _text(variables, name)
     if not text.isdecimal():
-        raise ValueError(f"{name}={text!r} is no number; srun sets it.")
+        raise ValueError(f"{name}={text!r} is not a number; start the workers with srun.")
     return int(text)

@@ -17,14 +17,14 @@ STRATEGIES = ("auto", "one_device", "mirrored", "multi_worker")
 def prepare(
     *, strategy: str = "auto", precision: str = "auto", seed: int = 0
 ) -> tf.distribute.Strategy:
-    """Finds the devices, sets the random seed (weights) and the Keras precision policy.
+    """Makes the strategy; sets the random seed of the weights and the Keras dtype policy.
 
-    Call it before any other operation of TensorFlow runs: workers connect as the strategy is made.
+    Call it before any other TensorFlow operation runs: making the strategy connects the workers.
 
     Args:
-        strategy: one of `STRATEGIES`. `auto` is multi_worker where TF_CONFIG or SLURM tell of
+        strategy: one of `STRATEGIES`. `auto` is multi_worker where TF_CONFIG or SLURM describes
             several workers, mirrored where this process sees several GPUs, else one_device, which
-            leaves the strategy in scope.
+            keeps the strategy in scope.
         precision: one of `PRECISIONS`; objectives compute in float32 under all of them. `auto` is
             what the devices are fastest in (`hardware.fastest`).
         seed: of the initial weights.
@@ -47,7 +47,7 @@ def _strategy(name: str) -> tf.distribute.Strategy:
     workers = cluster.read()
     if workers is not None and name not in ("auto", "multi_worker"):
         raise ClusterError(
-            f"The strategy {name!r} is for one process, but TF_CONFIG or SLURM tell of "
+            f"The strategy {name!r} is for one process, but TF_CONFIG or SLURM describes "
             f"{len(workers.addresses)} workers, which would all write into one run folder. Choose "
             f"'multi_worker' or 'auto', or start one task."
         )
@@ -62,12 +62,12 @@ def _strategy(name: str) -> tf.distribute.Strategy:
 
 
 def _multi_worker(workers: Cluster | None, gpus: int) -> tf.distribute.Strategy:
-    """`gpus` replicas in each worker, or one on its CPU."""
+    """A strategy of `gpus` replicas in each worker, or one on its CPU if it has no GPU."""
     if workers is None:
         raise ClusterError(
-            "The strategy 'multi_worker' needs several workers, and nothing tells of any. Start "
-            f"them with {command('launch')} --workers=N on one machine, with srun in a SLURM job "
-            "of several tasks, or set TF_CONFIG for each."
+            "The strategy 'multi_worker' needs several workers, but the environment describes "
+            f"none. Start them with {command('launch')} --workers=N on one machine, with srun in "
+            "a SLURM job of several tasks, or set TF_CONFIG for each."
         )
     kinds = tf.distribute.experimental.CommunicationImplementation
     return tf.distribute.MultiWorkerMirroredStrategy(
@@ -85,7 +85,7 @@ def _multi_worker(workers: Cluster | None, gpus: int) -> tf.distribute.Strategy:
 
 
 def _mirrored(gpus: int) -> tf.distribute.Strategy:
-    """On all GPUs, or on the CPU devices if that is what there is and they are several."""
+    """A strategy on all GPUs, or on all CPU devices if these are several and there is no GPU."""
     kind, number = ("GPU", gpus) if gpus else ("CPU", _logical("CPU"))
     if kind == "CPU" and number == 1:
         raise ClusterError(
@@ -96,13 +96,13 @@ def _mirrored(gpus: int) -> tf.distribute.Strategy:
 
 
 def own_gpus(workers: Cluster | None) -> int:
-    """Hides the GPUs of other workers on this machine; returns how many devices are left.
+    """Hides the GPUs of other workers on this machine, lets memory grow; returns how many remain.
 
     Raises:
         ClusterError: if there are fewer GPUs than workers.
     """
     part, parts = workers.share if workers else (0, 1)
-    # All of them, where a second call would divide what the first has left.
+    # Physical devices, as a second call would divide the visible ones again.
     listed = tf.config.list_physical_devices if parts > 1 else tf.config.get_visible_devices
     gpus = listed("GPU")
     if gpus and parts > 1:
@@ -115,13 +115,13 @@ def own_gpus(workers: Cluster | None) -> int:
         gpus = gpus[part * each : (part + 1) * each]
         tf.config.set_visible_devices(gpus, "GPU")
     for gpu in gpus:
-        # Too late once TensorFlow runs, and at odds with devices cut from it: both leave it be.
+        # Refused once TensorFlow runs, and for a GPU that is split into logical devices.
         with contextlib.suppress(RuntimeError, ValueError):
             tf.config.experimental.set_memory_growth(gpu, True)
     return _logical("GPU")
 
 
 def _logical(kind: str) -> int:
-    """Number of devices, those cut from another counted one by one; starts nothing."""
+    """Number of visible logical devices of `kind`; initialises none."""
     devices = tf.config.get_visible_devices(kind)
     return sum(len(tf.config.get_logical_device_configuration(d) or [None]) for d in devices)

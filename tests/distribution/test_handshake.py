@@ -86,7 +86,7 @@ def test_every_worker_that_differs_is_named():
 def test_other_code_is_named():
     told = outcomes(*group(addresses(2), _1={"code": {"clipbench_tf": "1", "keras": "3.1"}}))
     assert told[0] == told[1]
-    assert "runs other code than worker 0: keras 3.1 where that has None" in told[0]
+    assert "runs other versions than worker 0: keras 3.1 instead of None" in told[0]
 
 
 def test_the_versions_of_this_process():
@@ -128,7 +128,7 @@ def test_the_same_index_twice_on_one_machine_is_an_immediate_error():
     listed = addresses(2)
     with socket.create_server(("", port_of(listed[1]))):
         [error] = outcomes({"cluster": Cluster(listed, 1)})
-    assert "the port is taken, perhaps by another process with the index 1" in error
+    assert "the port is in use, perhaps by another process with the index 1" in error
     assert listed[1] in error
 
 
@@ -146,14 +146,14 @@ def test_a_second_worker_0_elsewhere():
         {"cluster": Cluster(listed, 0), "timeout": SHORT}, {"cluster": Elsewhere(listed, 0)}
     )
     assert "nothing listens there" in told[0]
-    assert f"Another process that is worker 0 too answers at {listed[0]}" in told[1]
+    assert f"Another process with index 0 answers at {listed[0]}" in told[1]
 
 
 def test_a_worker_that_nobody_calls():
     listed = addresses(2)
     [error] = outcomes({"cluster": Cluster(listed, 1)}, timeout=SHORT)
-    assert f"Worker 0 at {listed[0]} did not call worker 1 at {listed[1]}" in error
-    assert "no other process has the index 1 too" in error
+    assert f"Worker 0 at {listed[0]} did not reach worker 1 at {listed[1]}" in error
+    assert "no other process has the index 1" in error
 
 
 def test_a_missing_worker_is_named_to_all_others():
@@ -195,7 +195,7 @@ def test_something_else_that_answers_at_an_address():
         threading.Thread(target=greet, daemon=True).start()
         [error] = outcomes({"cluster": Cluster(listed, 0)}, timeout=SHORT)
         server.shutdown(socket.SHUT_RDWR)
-    assert "something else answers there: b'SSH-2.0-OpenSSH\\r\\n'" in error
+    assert "another program answers there: b'SSH-2.0-OpenSSH\\r\\n'" in error
 
 
 @pytest.mark.parametrize("garbage", [b"", b"GET / HTTP/1.1\r\n\r\n", b'{"magic": 1}\n', b"{" * 99])

@@ -121,8 +121,8 @@ while attempt() < 3: time.sleep(0.05)
     status, lines = run(worker, "--max_restarts=2")
     assert status == 0
     assert lines == [
-        "launch: Worker 0 ended with exit status 1; starting all anew, 1 of 2 times.",
-        "launch: Worker 0 ended with exit status 2; starting all anew, 2 of 2 times.",
+        "launch: Worker 0 ended with exit status 1; restarting all workers, 1 of 2 times.",
+        "launch: Worker 0 ended with exit status 2; restarting all workers, 2 of 2 times.",
     ]
     attempts = (tmp_path / "0").read_text().splitlines()
     assert len(set(attempts)) == 3  # other ports each time
@@ -155,7 +155,7 @@ time.sleep(1000)
     assert process.returncode == 128 + number
     assert "[0] saved" in output
     assert "[1] saved" in output
-    assert "anew" not in output
+    assert "restarting" not in output
 
 
 def test_nothing_is_left_when_the_launcher_is_killed():

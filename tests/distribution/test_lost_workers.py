@@ -48,7 +48,7 @@ CHIEF = (
 )
 def test_the_lost_and_why(text, lost, words):
     assert lost_workers.named(text) == lost
-    assert lost_workers.last_words(text) == words
+    assert lost_workers.root_cause(text) == words
 
 
 def test_who_listens():

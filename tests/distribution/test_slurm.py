@@ -23,7 +23,7 @@ def hosts(place) -> list[str]:
 def test_one_task_a_node():
     place = placement(step())
     assert hosts(place) == ["gpu098", "gpu099", "gpu100", "gpu101"]
-    assert (place.index, place.local, place.neighbours) == (2, 0, 1)
+    assert (place.index, place.local, place.node_tasks) == (2, 0, 1)
     assert len({address.split(":")[1] for address in place.addresses}) == 1
 
 
@@ -36,7 +36,7 @@ def test_several_tasks_a_node_have_ports_of_their_own():
         )
     )
     assert hosts(place) == ["n9", "n10", "n11", "n11"]
-    assert (place.local, place.neighbours) == (1, 2)
+    assert (place.local, place.node_tasks) == (1, 2)
     assert len(set(place.addresses)) == 4
 
 
@@ -80,13 +80,13 @@ def test_no_step_of_several_tasks():
 @pytest.mark.parametrize(
     ("changed", "expected"),
     [
-        ({"SLURM_STEP_NODELIST": "n[1-4"}, "SLURM_STEP_NODELIST='n\\[1-4' is no list"),
-        ({"SLURM_STEP_NODELIST": "n[1-x]"}, "which is no range"),
+        ({"SLURM_STEP_NODELIST": "n[1-4"}, "SLURM_STEP_NODELIST='n\\[1-4' is not a list of nodes"),
+        ({"SLURM_STEP_NODELIST": "n[1-x]"}, "which is not a range"),
         ({"SLURM_STEP_NODELIST": "n[1-3]"}, "contradict each other: task 2 of 4, on 3 nodes"),
-        ({"SLURM_STEP_TASKS_PER_NODE": "1(x"}, "SLURM_STEP_TASKS_PER_NODE='1\\(x' counts no"),
+        ({"SLURM_STEP_TASKS_PER_NODE": "1(x"}, "SLURM_STEP_TASKS_PER_NODE='1\\(x' is not a list"),
         ({"SLURM_STEP_TASKS_PER_NODE": "2(x4)"}, "contradict each other"),
         ({"SLURM_PROCID": "4"}, "contradict each other: task 4 of 4"),
-        ({"SLURM_PROCID": "-1"}, "SLURM_PROCID='-1' is no number"),
+        ({"SLURM_PROCID": "-1"}, "SLURM_PROCID='-1' is not a number"),
         ({"SLURM_PROCID": ""}, "no SLURM_PROCID: start the workers with srun"),
         ({"SLURMD_NODENAME": "gpu099"}, "runs task 2 on gpu099, .* srun --distribution=block"),
         ({"SLURM_LOCALID": "1"}, "--distribution=block"),

@@ -95,7 +95,7 @@ def test_workers_do_not_train_apart(strategy, monkeypatch):
     cluster = {"worker": ["localhost:1", "localhost:2"]}
     told = json.dumps({"cluster": cluster, "task": {"type": "worker", "index": 0}})
     monkeypatch.setenv("TF_CONFIG", told)
-    with pytest.raises(ClusterError, match=r"tell of 2 workers, .* Choose 'multi_worker'"):
+    with pytest.raises(ClusterError, match=r"describes 2 workers, .* Choose 'multi_worker'"):
         prepare(strategy=strategy, precision="float32")
 
 
