@@ -6,11 +6,11 @@ from clipbench_tf.checkpoints.checkpoints import Checkpoints
 
 
 class BestCheckpoint:
-    """A log that saves the best checkpoint whenever the value called `name` rises."""
+    """A `ScalarLog` that saves a checkpoint when the value called `name` is the best so far."""
 
     def __init__(self, checkpoints: Checkpoints, name: str) -> None:
         self._checkpoints, self._name = checkpoints, name
 
     def write(self, step: int, values: Mapping[str, float]) -> None:
-        """Takes the results of an evaluation at `step`."""
+        """Saves the best checkpoint if `values`, evaluated at `step`, are the best so far."""
         self._checkpoints.save_best(values[self._name])

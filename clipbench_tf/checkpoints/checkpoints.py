@@ -12,22 +12,22 @@ from clipbench_tf.checkpoints.disk import WRITE_ERRORS, reason
 
 
 class CheckpointError(RuntimeError):
-    """A run cannot go on from its checkpoints; the message names them and the remedy."""
+    """A checkpoint cannot be read or written; the message names it and the remedy."""
 
 
 class Checkpoints:
     """Saves and restores everything a run needs to go on as if it had never stopped.
 
-    That is the weights, the optimizer's state, the position in the data, and the state of the
-    objectives. TensorFlow writes each file under a temporary name and renames it, and names a
-    checkpoint as the latest only when it is whole.
+    These are the weights, the optimizer's state, the position in the data, and the state of the
+    objectives. TensorFlow writes each file under a temporary name and renames it, and lists a
+    checkpoint as the latest only when it is complete.
 
     Args:
-        folder: where they lie.
+        folder: of the latest ones; the best one is in its folder `best`.
         method: compiled and built.
-        keep: how many of the latest stay.
-        must_save: whether a checkpoint that cannot be written ends the run; otherwise the run
-            says so and goes on, since the ones before stay valid.
+        keep: how many of the latest to keep.
+        must_save: whether a failed write raises CheckpointError; otherwise it is logged and the
+            run goes on, since earlier checkpoints stay valid.
     """
 
     def __init__(
@@ -45,8 +45,8 @@ class Checkpoints:
         state = tf.train.Checkpoint(
             variables=self._variables, best_value=self.best_value, seconds=self._seconds
         )
-        _ = state.save_counter  # made now, since all workers must make a variable together
-        self._saved: int | None = None  # the step of the latest checkpoint known to be whole
+        _ = state.save_counter  # created now, as all workers must create a variable together
+        self._saved: int | None = None  # the step of the latest checkpoint known to be complete
         for place in (folder, folder / "best"):
             _recover_list(place)
         self._last = tf.train.CheckpointManager(state, str(folder), max_to_keep=keep)
@@ -55,10 +55,10 @@ class Checkpoints:
     def restore(self) -> int:
         """Loads the latest checkpoint, if any; returns the step that it was saved at, else 0.
 
-        One that a full or failing disk has damaged is passed over, with a warning.
+        A checkpoint that cannot be read, for example after a full disk, is skipped with a warning.
 
         Raises:
-            CheckpointError: if all are damaged, or they belong to another model.
+            CheckpointError: if none can be read, or one belongs to another model.
         """
         latest_first = (self._last.latest_checkpoint, *self._last.checkpoints[::-1])
         paths = list(dict.fromkeys(filter(None, latest_first)))
@@ -66,40 +66,42 @@ class Checkpoints:
             try:
                 self._load(path)
             except (tf.errors.OpError, IndexError) as error:  # IndexError: a file is too short
-                logging.warning("Passed over %s, which cannot be read: %s", path, error)
+                logging.warning("Skipped %s, which cannot be read: %s", path, error)
             else:
                 self._saved = self.step()
                 return self._saved
         if paths:
             raise CheckpointError(
-                f"None of {', '.join(paths)} can be read. Remove the run folder to start anew."
+                f"None of {', '.join(paths)} can be read. Remove the run folder to start again."
             )
         return 0
 
     def _load(self, path: str) -> None:
-        there = {
+        saved = {
             name.split("/")[1].replace(".S", "/"): tuple(shape)
             for name, shape in tf.train.load_checkpoint(path).get_variable_to_shape_map().items()
             if name.startswith("variables/")
         }
-        here = {name: tuple(variable.shape) for name, variable in self._variables.items()}
+        expected = {name: tuple(variable.shape) for name, variable in self._variables.items()}
         position = self.method.position.path
-        differing = {name for name, _ in there.items() ^ here.items()}
+        differing = {name for name, _ in saved.items() ^ expected.items()}
         if differing == {position}:
-            self._deal_anew(path, there[position])
+            self._load_other_workers(path, saved[position])
             return
         if differing:
             name = min(sorted(differing), key=len)  # a weight, before its optimizer's state
             raise CheckpointError(
-                f"{path} is of another model: {name} is {there.get(name, 'missing')} there, "
-                f"{here.get(name, 'missing')} here. Choose another --workdir or remove the folder."
+                f"{path} is of another model: {name} is {saved.get(name, 'missing')} there, "
+                f"{expected.get(name, 'missing')} here. Choose another --workdir or remove the "
+                f"folder."
             )
         self._last.checkpoint.restore(path).assert_consumed()
 
-    def _deal_anew(self, path: str, workers: tuple[int, ...]) -> None:
-        """Loads what another number of `workers` saved: each goes on at the mean of their places.
+    def _load_other_workers(self, path: str, workers: tuple[int, ...]) -> None:
+        """Loads a checkpoint of another number of workers, `workers` being its positions' shape.
 
-        They now deal the present epoch in another way, of which a part is seen twice or not at all.
+        Each worker goes on at an equal share of all records read so far. As the current epoch is
+        now divided differently, some of its records are read twice and some not at all.
         """
         before = tf.Variable(tf.zeros(workers, tf.int64), trainable=False)
         state = tf.train.Checkpoint(
@@ -109,7 +111,7 @@ class Checkpoints:
         )
         state.restore(path).assert_existing_objects_matched()
         now = self.method.position.shape[0]
-        logging.warning("%s is of %d workers, here are %d.", path, workers[0], now)
+        logging.warning("%s was saved by %d workers, this run has %d.", path, workers[0], now)
         self.method.position.assign(tf.fill([now], tf.reduce_sum(before) // now))
 
     def step(self) -> int:
@@ -117,14 +119,14 @@ class Checkpoints:
         return int(self.method.optimizer.iterations.numpy())
 
     def seconds(self) -> float:
-        """Time that the run has taken up to now, in all of its processes."""
+        """Wall-clock seconds that the run has taken so far, before and after every restart."""
         now = time.monotonic()
         self._seconds.assign_add(now - self._mark)
         self._mark = now
         return float(self._seconds.numpy())
 
     def save(self) -> bool:
-        """Saves the present state as the latest, unless it is saved already; whether it is."""
+        """Saves the current state as the latest unless it is saved; returns whether it now is."""
         step = self.step()
         if step != self._saved:
             self.seconds()
@@ -133,7 +135,7 @@ class Checkpoints:
         return step == self._saved
 
     def save_best(self, value: float) -> None:
-        """Saves the present state as the best if `value` is above all before."""
+        """Saves the current state as the best if `value` is above all earlier ones."""
         before = float(self.best_value.numpy())
         if value > before:
             self.best_value.assign(value)
@@ -146,10 +148,10 @@ class Checkpoints:
         return latest(self._last.directory)
 
     def _write(self, manager: tf.train.CheckpointManager, step: int) -> bool:
-        """Whether the state was saved.
+        """Saves the state with `manager`; returns whether it is saved.
 
         Raises:
-            CheckpointError: if it was not, and must be.
+            CheckpointError: if it is not, and `must_save` is set.
         """
         try:
             manager.save(checkpoint_number=step)
@@ -169,19 +171,19 @@ class Checkpoints:
 
 
 def latest(folder: str | Path) -> str:
-    """The path of the latest checkpoint in `folder`, on any worker, or "none"."""
+    """The path of the latest checkpoint in `folder`, or "none"; any worker can call it."""
     return tf.train.latest_checkpoint(str(folder)) or "none"
 
 
 def _recover_list(folder: Path) -> None:
-    """Lists the checkpoints in `folder` anew if a crash of the machine has spoilt the list."""
+    """Rebuilds the list of the checkpoints in `folder` if a crash of the machine has damaged it."""
     try:
         state = tf.train.get_checkpoint_state(str(folder))
     except ValueError:  # the file is empty
         state = None
     steps = sorted(int(path.stem.split("-")[1]) for path in folder.glob("ckpt-*.index"))
     if state is None and steps:
-        logging.warning("The list of checkpoints in %s was lost and is made anew.", folder)
+        logging.warning("The list of checkpoints in %s was lost and is rebuilt.", folder)
         paths = [str(folder / f"ckpt-{step}") for step in steps]
         tf.compat.v1.train.update_checkpoint_state(
             str(folder),

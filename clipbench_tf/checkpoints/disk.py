@@ -1,4 +1,4 @@
-"""What Python and TensorFlow raise where a file cannot be written, and how to tell it."""
+"""What Python and TensorFlow raise if a file cannot be written, and how to report it."""
 
 import re
 from collections.abc import Callable
@@ -16,13 +16,13 @@ def reason(error: Exception) -> str:
 
 
 class Attempts:
-    """Writes that a run can do without; the first that fails after one that did not is told."""
+    """Writes that a run can do without; of consecutive failures only the first is logged."""
 
     def __init__(self) -> None:
         self._failing = False
 
     def succeeds(self, write: Callable[[], object], loss: str) -> bool:
-        """Whether `write` found room; `loss` says what is missing where it did not."""
+        """Calls `write`; returns whether it succeeded. `loss` names what is missing if not."""
         try:
             write()
         except WRITE_ERRORS as error:

@@ -195,7 +195,7 @@ def test_a_damaged_checkpoint_is_passed_over_with_a_warning(damage, trained, fol
         assert checkpoints.restore() == 1
     assert_state(method, trained[1][1])
     (message,) = [record.getMessage() for record in caplog.records]
-    assert f"Passed over {folder / 'ckpt-2'}" in message
+    assert f"Skipped {folder / 'ckpt-2'}" in message
     # Back at its step, a whole one takes its place.
     put(method, trained[1][2])
     checkpoints.save()

@@ -76,7 +76,7 @@ def test_a_signal_to_one_worker_stops_both_after_the_same_step_and_one_process_g
 
     [(status, said)] = finish(start(1, command(tmp_path, steps)))
     assert status == 0, said[-3000:]
-    assert "is of 2 workers, here are 1." in said
+    assert "was saved by 2 workers, this run has 1." in said
     assert f"Going on from step {before} of {steps}." in said
     logged = (tmp_path / "metrics.jsonl").read_text().splitlines()
     assert [json.loads(line)["step"] for line in logged] == list(range(1, steps + 1))
