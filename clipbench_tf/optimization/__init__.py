@@ -1,1 +1,1 @@
-"""What an optimizer step is: recipe, schedule, AdamW, loss scale, gradient cache."""
+"""The optimizer step: recipe, schedule, AdamW, loss scale, gradient cache."""

@@ -1,4 +1,4 @@
-"""AdamW in one pass over memory."""
+"""AdamW in one pass over memory (Loshchilov and Hutter 2019)."""
 
 from collections.abc import Sequence
 
@@ -7,14 +7,14 @@ import tensorflow as tf
 
 
 class FusedAdamW(keras.optimizers.AdamW):
-    """Keras's AdamW (Loshchilov and Hutter 2019) by TensorFlow's own Adam kernel.
+    """Keras's AdamW, computed by TensorFlow's fused Adam kernel.
 
-    The numbers are Keras's for dense gradients; a sparse one is made dense first, where Keras would
-    square the parts of a row that occurs twice, not their sum. Keras reads and writes every
-    variable and both moments about ten times, this once: half of the time on a CPU.
+    Results equal Keras's for dense gradients. A sparse gradient is made dense first; Keras would
+    square the parts of a row that occurs twice, not their sum. The kernel reads and writes every
+    variable and both moments once, Keras about ten times: half of the time on a CPU.
 
-    Gradients are those of the global batch already, so that a clip acts on these, and every
-    replica moves its own copies without a word to the others.
+    Gradients must be those of the global batch: clipping acts on them, and every replica updates
+    its own copies without communication.
     """
 
     def apply(
@@ -22,7 +22,7 @@ class FusedAdamW(keras.optimizers.AdamW):
         grads: Sequence[tf.Tensor | None],
         trainable_variables: Sequence[keras.Variable] | None = None,
     ) -> None:
-        """Moves `trainable_variables` by `grads`, summed over replicas, and counts the step."""
+        """Updates `trainable_variables` by `grads`, summed over replicas, and counts the step."""
         variables = trainable_variables or self._trainable_variables
         pairs = [(g, v) for g, v in zip(grads, variables, strict=True) if g is not None]
         gradients = self._clip_gradients([tf.convert_to_tensor(g) for g, _ in pairs])
@@ -31,7 +31,7 @@ class FusedAdamW(keras.optimizers.AdamW):
             self.update_step(gradient, variable, learning_rate)
             if variable.constraint is not None:
                 variable.assign(variable.constraint(variable))
-        # Keras aggregates this variable over replicas when it is assigned to; each counts its own.
+        # Not `assign_add`, which aggregates over replicas: each increments its own copy.
         tf.raw_ops.AssignAddVariableOp(
             resource=self._iterations.value.handle,
             value=tf.ones([], self._iterations.value.dtype),
@@ -40,9 +40,9 @@ class FusedAdamW(keras.optimizers.AdamW):
     def update_step(
         self, gradient: tf.Tensor, variable: keras.Variable, learning_rate: tf.Tensor
     ) -> None:
-        """Decays `variable` and moves it and its two moments by `gradient` of its shape."""
+        """Decays `variable`, and updates it and its two moments by `gradient` of the same shape."""
         index = self._get_variable_index(variable)
-        dtype = variable.dtype  # the kernel kills the process where a type differs
+        dtype = variable.dtype  # the kernel aborts the process if a dtype differs
         rate = tf.cast(learning_rate, dtype)
         if self._use_weight_decay(variable):
             variable.assign_sub(variable.value * (rate * tf.cast(self.weight_decay, dtype)))

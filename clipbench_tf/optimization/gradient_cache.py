@@ -15,22 +15,22 @@ def gradients(
     variables: Sequence[tf.Variable],
     chunks: int,
 ) -> tuple[Any, list[tf.Tensor | None]]:
-    """What one tape over the whole batch would give, with the activations of one chunk at a time.
+    """The gradient of the whole batch, with the activations of one chunk in memory at a time.
 
     All chunks are encoded without a tape; the objective is differentiated with respect to their
-    features, of the whole batch; then each chunk is encoded again, and what its features received
-    flows on into the towers. Costs one more forward pass of the towers.
+    features, of the whole batch; then each chunk is encoded again, and the gradient of its
+    features is propagated into the towers. Costs one more forward pass of the towers.
 
     Args:
         encode: part of a batch -> features, nested tensors [b, ...].
         objective: features of the whole batch -> (anything to return, the scalar).
         batch: tensors [B, ...].
-        variables: with respect to which.
+        variables: to differentiate with respect to.
         chunks: divides B.
 
     Returns:
-        what `objective` returned first, and a gradient for each variable, None where there is
-        none.
+        what `objective` returned first, and a gradient for each variable, None for one that the
+        scalar does not depend on.
     """
     parts = {
         name: tf.reshape(value, tf.concat([[chunks, -1], tf.shape(value)[1:]], 0))
@@ -39,20 +39,20 @@ def gradients(
     for name, value in batch.items():
         parts[name].set_shape([chunks, None, *value.shape[1:]])
     features = _encoded(encode, parts)
-    flowing = _flowing(features)
+    differentiable = _differentiable(features)
     with tf.GradientTape() as tape:
-        tape.watch(flowing)
+        tape.watch(differentiable)
         result, total = objective(features)
-    received, direct = tape.gradient(total, [flowing, list(variables)])
-    upstream = [_chunked(g, chunks) for g in received if g is not None]
-    places = [i for i, g in enumerate(received) if g is not None]
+    of_features, direct = tape.gradient(total, [differentiable, list(variables)])
+    upstream = [_chunked(g, chunks) for g in of_features if g is not None]
+    places = [i for i, g in enumerate(of_features) if g is not None]
     through = _through_towers(encode, parts, places, upstream, variables, chunks)
     return result, [_sum(one, other) for one, other in zip(direct, through, strict=True)]
 
 
 def _encoded(encode: Callable[[Any], Any], parts: Tensors) -> Any:
     """Features of all chunks, joined to [B, ...]."""
-    # For its types only: the graph drops what nobody reads.
+    # Only its dtypes and shapes are used; the graph prunes the computation.
     example = encode({name: part[0] for name, part in parts.items()})
     encoded = tf.map_fn(
         lambda part: tf.nest.flatten(encode(part)),
@@ -76,17 +76,17 @@ def _through_towers(
     variables: Sequence[tf.Variable],
     chunks: int,
 ) -> list[tf.Tensor | None]:
-    """Sums over the chunks of what flows from the features at `places` into each variable."""
+    """The gradient of each variable through the features at `places`, summed over the chunks."""
     reached: set[int] = set()
 
     def one_chunk(number: tf.Tensor, sums: list[tf.Tensor]) -> tuple[tf.Tensor, list[tf.Tensor]]:
         with tf.GradientTape() as tape:
-            features = _flowing(encode({name: part[number] for name, part in parts.items()}))
-        flow = tape.gradient(
+            features = _differentiable(encode({name: part[number] for name, part in parts.items()}))
+        chunk_gradients = tape.gradient(
             [features[i] for i in places], list(variables), [g[number] for g in upstream]
         )
-        reached.update(i for i, g in enumerate(flow) if g is not None)
-        return number + 1, [_sum(s, g) for s, g in zip(sums, flow, strict=True)]
+        reached.update(i for i, g in enumerate(chunk_gradients) if g is not None)
+        return number + 1, [_sum(s, g) for s, g in zip(sums, chunk_gradients, strict=True)]
 
     _, sums = tf.while_loop(
         lambda number, _: number < chunks,
@@ -97,7 +97,7 @@ def _through_towers(
     return [s if i in reached else None for i, s in enumerate(sums)]
 
 
-def _flowing(features: Any) -> list[tf.Tensor]:
+def _differentiable(features: Any) -> list[tf.Tensor]:
     return [t for t in tf.nest.flatten(features) if t.dtype.is_floating]
 
 
@@ -107,6 +107,6 @@ def _chunked(gradient: tf.Tensor, chunks: int) -> tf.Tensor:
 
 
 def _sum(one: tf.Tensor | None, other: tf.Tensor | None) -> tf.Tensor | None:
-    """The dense sum, where None counts for nothing."""
-    given = [tf.convert_to_tensor(g) for g in (one, other) if g is not None]
-    return tf.add_n(given) if given else None
+    """The dense sum of those that are not None, or None."""
+    present = [tf.convert_to_tensor(g) for g in (one, other) if g is not None]
+    return tf.add_n(present) if present else None

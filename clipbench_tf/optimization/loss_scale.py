@@ -4,14 +4,14 @@ import keras
 import tensorflow as tf
 
 _START = 2.0**15
-_GROWTH_STEPS = 2000  # without an overflow, until the factor is doubled
+_GROWTH_STEPS = 2000  # consecutive, without an overflow, after which the factor doubles
 
 
 class LossScale(keras.layers.Layer):
     """Dynamic loss scaling (Micikevicius et al. 2018), as Keras's `LossScaleOptimizer` has it.
 
-    That one looks at each replica's own gradient, so that a replica with an overflow goes another
-    way than the others; this one is told what all replicas found together.
+    Keras's decides by each replica's own gradient, so that replicas diverge when one of them
+    overflows; this one decides by the reduced gradient, which is the same on all.
     """
 
     def build(self) -> None:
@@ -21,7 +21,7 @@ class LossScale(keras.layers.Layer):
         self.good_steps = self.add_weight((), "zeros", "int32", trainable=False, name="good_steps")
 
     def update(self, finite: tf.Tensor) -> None:
-        """Halves the factor after a step with an overflow, doubles it after many without."""
+        """Halves the factor if not `finite` (bool scalar), doubles it after many finite steps."""
         factor, good = self.factor.value, self.good_steps.value + 1
         grown = good >= _GROWTH_STEPS
         better = tf.where(grown, 2.0 * factor, factor)

@@ -14,15 +14,15 @@ from clipbench_tf.optimization.schedule import WarmupCosine
 class Recipe:
     """How long to train and how to step; the defaults are the paper's, for every method.
 
-    Betas and epsilon, on which the paper is silent, are those of its released code. Deviates:
+    Betas and epsilon, which the paper does not give, are those of its released code. Deviates:
     that code halves the peak learning rate and uses weight decay 0.5 for SLIP and FILIP, warms
     up for 2,500 steps, and decays the bias of the attention's input projection.
 
     Attributes:
         epochs: passes over the training data.
-        warmup_epochs: of these, the ones in which the learning rate rises.
-        start_learning_rate: at the first step.
-        peak_learning_rate: at the end of the warm-up.
+        warmup_epochs: how many of these are the warm-up, in which the learning rate rises.
+        start_learning_rate: that of the first step.
+        peak_learning_rate: that at the end of the warm-up.
         weight_decay: AdamW's (Loshchilov and Hutter 2019), for kernels and embeddings only.
         clip_norm: the largest norm of the gradient of the global batch, all variables together;
             neither the paper nor its code clips.

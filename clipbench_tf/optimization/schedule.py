@@ -8,7 +8,7 @@ import tensorflow as tf
 
 @keras.saving.register_keras_serializable("clipbench_tf")
 class WarmupCosine(keras.optimizers.schedules.LearningRateSchedule):
-    """`start` -> `peak` in a line over `warmup_steps`, then half a cosine to 0 at `total_steps`.
+    """Rises linearly to `peak` over `warmup_steps`, then half a cosine to 0 at `total_steps`.
 
     Step 0 is the first update and runs at `start`; step `warmup_steps` runs at `peak`.
 
