@@ -16,14 +16,14 @@ CaptionOp = Callable[[tf.Tensor, tf.Tensor], tf.Tensor]  # captions [B], seeds [
 
 
 class Batching:
-    """What becomes of pairs on their way into a batch.
+    """Turns pairs of a picture and a caption into batches.
 
     Every random choice for the pair at position p comes from (seed, p).
 
-    The arguments are those of `Pipeline`, which adds where the pairs come from.
+    The arguments are those of `Pipeline`, which adds the source of the pairs.
 
     Raises:
-        ValueError: for masks without a mask token.
+        ValueError: if `mask_probability` is above 0 and `tokenizer` has no mask token.
     """
 
     def __init__(
@@ -50,7 +50,7 @@ class Batching:
 
     @property
     def text_views(self) -> int:
-        """Versions of each caption in a batch."""
+        """Number of text views T of each caption in a batch."""
         return len(self.caption_views) + bool(self.mask_probability and self.separate_masked_view)
 
     def example(self) -> Batch:
@@ -69,7 +69,7 @@ class Batching:
         """`Batch`es of `pairs`, in their order; a last incomplete batch is dropped.
 
         Positions count the pairs from 0, so each pass of `pairs.repeat()` draws new views. Pairs
-        whose picture cannot be decoded are left out, with a warning, up to 1%.
+        whose picture cannot be decoded are skipped, with a warning, up to 1%.
 
         Args:
             pairs: of (encoded picture, caption), two scalar strings.
@@ -98,7 +98,7 @@ class Batching:
         return self._batched(pairs.enumerate().map(example), batch_size, CorruptTally("the pairs"))
 
     def _seed(self, number: tf.Tensor) -> tf.Tensor:
-        """int32 [2], the seed of the pair of that number."""
+        """int32 [2], the seed of the pair `number`."""
         return fold_in(tf.constant([self.seed, 0xDA7A]), number)
 
     def _batched(
@@ -114,17 +114,17 @@ class Batching:
 
     @tf.autograph.experimental.do_not_convert
     def _crop(self, example: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
-        """Decodes the picture into one crop for each view. Fails for a corrupt one."""
+        """Decodes the picture and crops it for each view. The ops fail for a corrupt one."""
         example = dict(example)
         example["crops"] = self.image_views.crop(example.pop("image"), example["seed"])
         return example
 
     @tf.autograph.experimental.do_not_convert
     def _batch(self, examples: dict[str, tf.Tensor]) -> Batch:
-        """Colours, caption operations, tokens and masks, for a batch at a time."""
+        """Applies colour and caption operations, tokenizes and masks, a batch at a time."""
         images = self.image_views.color(examples["crops"], examples["seed"])
         captions, seeds = examples["caption"], examples["seed"]
-        # An operation that makes several views has other seeds for each.
+        # An operation that makes several views gets a different seed for each.
         repeats = [self.caption_views[:i].count(op) for i, op in enumerate(self.caption_views)]
         texts = [
             op(captions, seeds + tf.constant([0, n]))
@@ -145,5 +145,5 @@ class Batching:
 
 
 def fold_in(seed: tf.Tensor, data: tf.Tensor | int) -> tf.Tensor:
-    """A seed int32 [2] made from `seed` and a number, as good as new."""
+    """A new seed, int32 [2], derived from `seed`, int32 [2], and the integer `data`."""
     return tf.random.experimental.stateless_fold_in(seed, tf.cast(data, seed.dtype))

@@ -1,4 +1,4 @@
-"""Skipping of records that cannot be decoded, with their keys counted and logged."""
+"""Skips records that cannot be decoded, and counts and logs their keys."""
 
 from collections import Counter
 from collections.abc import Callable
@@ -18,15 +18,15 @@ class CorruptDataError(RuntimeError):
 
 
 class CorruptTally:
-    """Counts the records of `source` that were skipped, and says when they are too many.
+    """Counts the records of `source` that were skipped, and raises when they are too many.
 
     Args:
-        source: what a message calls the data.
-        max_fraction: of the records read that may be corrupt.
-        after: how many records are read before the fraction is looked at.
+        source: name of the data in messages.
+        max_fraction: largest fraction of the records read that may be corrupt.
+        after: how many records are read before the fraction is checked.
 
     `keys[key]` is how often a record was skipped. `error` is the CorruptDataError that ended the
-    data set, or None: tf.data itself hands on only its text, inside an error of its own.
+    data set, or None: tf.data passes on only its text, inside an error of its own.
     """
 
     def __init__(self, source: str, *, max_fraction: float = 0.01, after: int = 100) -> None:
@@ -35,12 +35,12 @@ class CorruptTally:
         self.error: CorruptDataError | None = None
 
     def report(self, keys: np.ndarray, skipped: int, seen: int) -> None:
-        """Takes down the byte strings `keys` [N]; one pass has skipped `skipped` of `seen` now.
+        """Counts the skipped byte strings `keys` [N]; this pass has skipped `skipped` of `seen`.
 
         Raises:
             CorruptDataError: if more than `max_fraction` of at least `after` were corrupt.
         """
-        if self.error:  # tf.data reads ahead
+        if self.error:  # tf.data reads ahead and can report again
             raise self.error
         for key in (key.decode("utf-8", "backslashreplace") for key in keys):
             if key not in self.keys:
@@ -68,14 +68,13 @@ def skip_corrupt(
 ) -> tf.data.Dataset:
     """`dataset.map(fn)` in parallel and in order, without the elements for which `fn` fails.
 
-    `window` elements are mapped by an inner data set that ignores errors, so that no more than a
-    fraction of the cost of an inner data set falls to each, and those whose number is missing
-    afterwards are reported to `tally`.
+    An inner data set that ignores errors maps `window` elements at a time, which share the cost of
+    making it. The elements whose index is missing from its output are reported to `tally`.
 
     Args:
         dataset: of dicts with a string `key`; the shape of every tensor is known.
         fn: element -> tensors of known shapes. An error in any of its ops drops the element.
-        tally: is told the key of every dropped element, and may end the data set with an error.
+        tally: receives the key of every dropped element, and may end the data set with an error.
     """
 
     @tf.autograph.experimental.do_not_convert
@@ -83,7 +82,7 @@ def skip_corrupt(
         count = tf.shape(elements["key"])[0]
         inner = tf.data.Dataset.from_tensor_slices((tf.range(count), elements))
         inner = inner.map(lambda index, element: (index, fn(element))).ignore_errors()
-        # One element that never fails, so that even a wholly corrupt window has a batch.
+        # One element that never fails, so that a window without a sound one has a batch too.
         last = tf.nest.map_structure(lambda s: tf.zeros(s.shape, s.dtype), inner.element_spec)
         inner = inner.concatenate(tf.data.Dataset.from_tensors(last)).batch(window + 1)
         indices, results = tf.nest.map_structure(lambda t: t[:-1], inner.get_single_element())
@@ -111,5 +110,5 @@ def skip_corrupt(
 
     windows = dataset.batch(window).enumerate()
     attempts = windows.map(attempt, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
-    # The count of the skipped starts anew with each iterator, as that of the seen does.
+    # Each iterator starts with 0 skipped, as it does with 0 seen.
     return attempts.scan(tf.constant(0, tf.int64), report).unbatch()

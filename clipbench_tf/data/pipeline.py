@@ -1,4 +1,4 @@
-"""From records to batches: views, captions, tokens; endless, seeded, resumable anywhere."""
+"""From records to batches: views, captions, tokens; endless, seeded, resumable at any position."""
 
 from collections.abc import Sequence
 
@@ -17,29 +17,30 @@ class Pipeline(Batching):
     """The training batches of one split.
 
     Every random choice for the pair at position p of the endless stream comes from (seed, p), so
-    that a pipeline begun at any position yields what an uninterrupted one would.
+    that a pipeline started at any position yields what an uninterrupted one would.
 
     Args:
         dataset: an embedded data set's name or a folder (see `sources.load`).
         tokenizer: captions -> ids.
-        image_views: what becomes of a picture.
+        image_views: draws V views of a picture.
         caption_views: one operation for each text view, all on the same caption of the pair; they
-            are traced as they are, without AutoGraph.
+            are traced without AutoGraph.
         batch_size: pairs in a global batch.
         split: the part of the data set to train on.
-        mask_probability: of a token of text view 0 to be masked; 0 for no masked language
-            modelling.
-        separate_masked_view: give masked language modelling a last text view of its own. By
+        mask_probability: that a token of text view 0 is selected for masked language modelling;
+            0 for none of it.
+        separate_masked_view: put the masked ids of view 0 into a further, last text view. By
             default, as in the released code, view 0 is masked for every objective, which saves
             a text pass.
-        trim_captions: cut ids and labels behind the longest caption of a batch, in steps of 8
-            positions. It changes no result, unless an objective counts padding.
+        trim_captions: trim ids and labels to the longest caption of a batch, rounded up to a
+            multiple of 8 positions. It changes no result, unless an objective counts padding.
         seed: of data order, views and masks.
-        shuffle_buffer: records held in memory to be mixed.
-        max_corrupt_fraction: of records that may be skipped before the run ends with an error.
+        shuffle_buffer: number of records in the shuffle buffer.
+        max_corrupt_fraction: largest fraction of records that may be skipped before the run ends.
 
     Raises:
-        DatasetError: if the data set or split is not there, or smaller than a batch.
+        DatasetError: if the data set or split is missing, or smaller than a batch.
+        ValueError: if `mask_probability` is above 0 and `tokenizer` has no mask token.
     """
 
     def __init__(
@@ -96,7 +97,7 @@ class Pipeline(Batching):
         """Endless `Batch`es from position `start` of the stream of `worker` among `workers`.
 
         Args:
-            batch_size: pairs in each, where the global batch is spread over replicas.
+            batch_size: pairs in each; by default those of a global batch.
         """
         examples = self._stream(start, worker, workers).map(
             lambda position, record: self._parse(position, record, worker, workers),
@@ -105,7 +106,7 @@ class Pipeline(Batching):
         return self._batched(examples, batch_size or self.batch_size, self.corrupt)
 
     def keys(self, positions: np.ndarray, *, worker: int = 0, workers: int = 1) -> list[str]:
-        """The keys of the records at `positions`, ascending, of the stream of `worker`."""
+        """The keys of the records at the ascending `positions` [N] of the stream of `worker`."""
         stream = self._stream(int(positions[0]), worker, workers)
         wanted = {int(position) for position in positions}
         records = stream.take(int(positions[-1] - positions[0]) + 1).as_numpy_iterator()
@@ -129,16 +130,16 @@ class Pipeline(Batching):
     def _parse(
         self, position: tf.Tensor, record: tf.Tensor, worker: int, workers: int
     ) -> dict[str, tf.Tensor]:
-        """One record, its seed, and the caption that this epoch picked."""
+        """Parses one record, derives its seed, and picks one of its captions by it."""
         fields = sources.parse(record)
-        # Every draw of every worker has a seed of its own.
+        # Every position of every worker has its own seed.
         seed = self._seed(position * workers + worker)
         captions = fields["captions"]
         count = tf.size(captions)
         pick = tf.random.stateless_uniform([], seed, 0, tf.maximum(count, 1), tf.int32)
         return {
             "key": fields["key"],
-            # A record without a caption is none to train on, like one without a picture.
+            # A record without captions counts as corrupt: an empty picture cannot be decoded.
             "image": tf.where(count > 0, fields["image"], ""),
             "caption": tf.concat([captions, [""]], axis=0)[pick],
             "seed": seed,

@@ -25,14 +25,14 @@ class DatasetError(ValueError):
 
 @dataclasses.dataclass(frozen=True)
 class Split:
-    """The shards of one split and the number of records in them, all together and in each."""
+    """The shards of one split; `examples` counts all of its records, `counts` those by file."""
 
     files: tuple[str, ...]
     examples: int
     counts: tuple[int, ...] | None = None
 
     def counted(self) -> "Split":
-        """With `counts`; if nobody has given them, the heads of all records are read, once.
+        """The split with `counts`; where they are None, the headers of all records are read, once.
 
         Raises:
             DatasetError: if they do not add up to `examples`.
@@ -48,7 +48,7 @@ class Split:
 
 @dataclasses.dataclass(frozen=True)
 class Dataset:
-    """What `dataset.json` says. `classes[label]` is a class name."""
+    """The content of `dataset.json`. `classes[label]` is a class name, `templates` make prompts."""
 
     name: str
     splits: dict[str, Split]
@@ -69,11 +69,10 @@ class Dataset:
 
 
 def load(name_or_folder: str) -> Dataset:
-    """The data set in a folder, or the embedded one of that name.
+    """The embedded data set of that name, or the one in that folder.
 
     Raises:
-        DatasetError: if it is neither, the folder is empty or incomplete, or its description
-            cannot be read.
+        DatasetError: if there is neither, shards are missing, or the description cannot be read.
     """
     embedded = EMBEDDED / name_or_folder
     folder = embedded if _described(embedded) else Path(name_or_folder)
@@ -100,7 +99,7 @@ def load(name_or_folder: str) -> Dataset:
     missing = [f for s in splits.values() for f in s.files if not Path(f).is_file()]
     if missing:
         raise DatasetError(
-            f"{description} names {len(missing)} shards that are not there, first {missing[0]}; "
+            f"{description} names {len(missing)} shards that are missing, first {missing[0]}; "
             f"copy them there or build the data set again."
         )
     return Dataset(
@@ -121,7 +120,7 @@ def parse(record: tf.Tensor) -> dict[str, tf.Tensor]:
 
 
 def records(split: Split) -> tf.data.Dataset:
-    """All serialised records of `split` in the order of its shards, once."""
+    """One pass over the serialised records of `split`, in the order of its shards."""
     return tf.data.TFRecordDataset(list(split.files))
 
 
@@ -135,18 +134,18 @@ def shuffled_stream(
     buffer: int = 16384,
     parallel_files: int = 16,
 ) -> tf.data.Dataset:
-    """Endless (position int64, serialised record), shuffled anew each epoch.
+    """Endless stream of (position int64, serialised record), reshuffled each epoch.
 
     Position p is record p % examples of epoch p // examples; the order depends on `seed` and
-    the epoch alone, so that a stream begun at `start` equals the rest of one begun at 0. Files
+    the epoch alone, so that a stream started at `start` equals the rest of one started at 0. Files
     are shuffled, read `parallel_files` at a time, and mixed in a buffer of `buffer` records.
 
-    Of several workers, each has `share` of the records for its own stream and positions: shards
-    that follow each other in the epoch's order, the first and the last of them in part, so that
-    an epoch of all workers has every record once. It opens no others.
+    Each of several workers has its `share` of the records, with its own order and positions:
+    consecutive shards in the epoch's order, the first and the last of them in part. Together the
+    workers read every record once an epoch; a worker opens no shards but its own.
 
     Raises:
-        DatasetError: if the shards of several workers do not hold what `split` says.
+        DatasetError: with several workers, if the shards do not hold what `split` says.
     """
     low, high = share(split.examples, worker, workers)
     examples = high - low
@@ -160,8 +159,8 @@ def shuffled_stream(
         order = tf.argsort(tf.random.stateless_uniform([len(split.files)], seeds))
         files = tf.gather(list(split.files), order)
         skips, takes = _parts(split, order, low, high)
-        mine = takes != 0
-        stream = tf.data.Dataset.from_tensor_slices((files[mine], skips[mine], takes[mine]))
+        read = takes != 0
+        stream = tf.data.Dataset.from_tensor_slices((files[read], skips[read], takes[read]))
         stream = stream.interleave(
             lambda file, skip, take: tf.data.TFRecordDataset(file).skip(skip).take(take),
             cycle_length=parallel_files,
@@ -170,7 +169,7 @@ def shuffled_stream(
             deterministic=True,
         )
         positions = tf.data.Dataset.range(number * examples, (number + 1) * examples)
-        # Each worker shuffles in its own way.
+        # Each worker shuffles with its own seed.
         return tf.data.Dataset.zip(
             positions, _shuffled(stream, buffer, seeds + tf.constant([0, worker], tf.int64))
         )
@@ -182,14 +181,14 @@ def shuffled_stream(
 
 
 def share(examples: int, worker: int, workers: int) -> tuple[int, int]:
-    """First and end of what `worker` of `workers` has of an epoch's `examples`."""
+    """The range [first, end) of an epoch's `examples` that `worker` of `workers` reads."""
     return worker * examples // workers, (worker + 1) * examples // workers
 
 
 def _parts(split: Split, order: tf.Tensor, low: int, high: int) -> tuple[tf.Tensor, tf.Tensor]:
-    """int64 [files], of the shards in `order`: records to skip, and to take (-1: all).
+    """How many records to skip and to take (-1: all) of each shard in `order`, int64 [files].
 
-    The records between `low` and `high` of all that follow each other so are taken.
+    They are the records [low, high) of the shards in that order, one after the other.
     """
     if (low, high) == (0, split.examples):
         return tf.zeros_like(order, tf.int64), -tf.ones_like(order, tf.int64)
@@ -211,7 +210,7 @@ def _counts(files: tuple[str, ...]) -> tuple[int, ...]:
 
 
 def _count(file: str) -> int:
-    """Records in a TFRecord file: each is a length of 8 bytes, 4 of checksum, data, and 4 more."""
+    """Number of records in a TFRecord file; each is 8 bytes of length, 4 of CRC, data, 4 of CRC."""
     number = 0
     with Path(file).open("rb") as stream:
         while head := stream.read(12):
@@ -221,7 +220,7 @@ def _count(file: str) -> int:
 
 
 def _shuffled(strings: tf.data.Dataset, buffer: int, seeds: tf.Tensor) -> tf.data.Dataset:
-    """`strings.shuffle` by two seeds, int64 [2], that are tensors.
+    """`strings.shuffle` with two seeds given as a tensor, int64 [2].
 
     The method itself mixes in TensorFlow's global seed, and fails where that is 0.
     """

@@ -14,7 +14,7 @@ BRIGHTNESS, CONTRAST, SATURATION, HUE = range(4)
 
 
 def grey(planes: tf.Tensor) -> tf.Tensor:
-    """Luma of `planes` [3, X, Y], [X, Y]."""
+    """The luma, [X, Y], of `planes` [3, X, Y]."""
     return GREY[0] * planes[0] + GREY[1] * planes[1] + GREY[2] * planes[2]
 
 
@@ -23,24 +23,24 @@ def _clip(planes: tf.Tensor) -> tf.Tensor:
 
 
 def brightness(planes: tf.Tensor, factor: tf.Tensor) -> tf.Tensor:
-    """Blends with black: 0 is black, 1 leaves the picture as it is."""
+    """Blends `planes` [3, X, Y] with black: 0 is black, 1 leaves them unchanged."""
     return _clip(planes * factor)
 
 
 def contrast(planes: tf.Tensor, factor: tf.Tensor) -> tf.Tensor:
-    """Blends with the mean of the grey picture."""
+    """Blends `planes` [3, X, Y] with the mean of their luma: 0 is the mean, 1 no change."""
     # Column by column first: a sum over all pixels at once is one long chain of additions.
     mean = tf.reduce_mean(tf.reduce_mean(grey(planes), axis=0))
     return _clip(factor * planes + (1.0 - factor) * mean)
 
 
 def saturation(planes: tf.Tensor, factor: tf.Tensor) -> tf.Tensor:
-    """Blends with the grey picture."""
+    """Blends `planes` [3, X, Y] with their luma: 0 is grey, 1 no change."""
     return _clip(factor * planes + (1.0 - factor) * grey(planes))
 
 
 def hue(planes: tf.Tensor, turn: tf.Tensor) -> tf.Tensor:
-    """Turns the hue in HSV space by `turn` of a full circle; value and saturation stay.
+    """Shifts the hue in HSV space by `turn` of a full circle; value and saturation stay.
 
     Value and saturation fix the largest and smallest of red, green and blue, so each channel is
     `low + chroma * f(hue)` with one trapezoid f, shifted by a third of the circle for the next.
@@ -66,9 +66,9 @@ def hue(planes: tf.Tensor, turn: tf.Tensor) -> tf.Tensor:
 
 
 def jitter(planes: tf.Tensor, order: tf.Tensor, factors: tf.Tensor) -> tf.Tensor:
-    """Brightness, contrast, saturation and hue in the order of `order`, int32 [4].
+    """Applies brightness, contrast, saturation and hue, numbered 0 to 3, in `order`, int32 [4].
 
-    `factors`, float32 [4], are those of the four in the order in which they are named here.
+    `factors`, float32 [4], are their parameters by number.
     """
 
     def step(index: tf.Tensor, planes: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
@@ -84,7 +84,7 @@ def jitter(planes: tf.Tensor, order: tf.Tensor, factors: tf.Tensor) -> tf.Tensor
 
 
 def blur(planes: tf.Tensor, sigma: tf.Tensor, radius: int) -> tf.Tensor:
-    """Gaussian of `sigma` pixels, cut off at `radius` and summing to 1; reflects at the edges."""
+    """Gaussian blur of `sigma` pixels, truncated at `radius`, normalised; edges are reflected."""
     offsets = tf.range(-radius, radius + 1, dtype=tf.float32)
     taps = tf.nn.softmax(-0.5 * tf.square(offsets / sigma))
     width, height = planes.shape[1:]

@@ -4,7 +4,7 @@ import tensorflow as tf
 
 TRIES = 10
 NUMBERS = 2 * TRIES + 2  # uniform numbers that `random_boxes` uses for each box
-SMALL = 96  # pixels along a side, of pictures and views that matrix products resize faster
+SMALL = 96  # side of pictures and views, in pixels, up to which matrix products resize faster
 
 
 def random_boxes(
@@ -51,7 +51,7 @@ def _between(number: tf.Tensor, bounds: tf.Tensor) -> tf.Tensor:
 def resized_columns(picture: tf.Tensor, box: tf.Tensor, size: int) -> tf.Tensor:
     """Crops `picture` uint8 [H, W, 3] to `box` and resizes: columns, uint8 [size, 3, size].
 
-    The axes of what comes back are x, channel and y. This order costs one transposition less
+    The axes of the result are x, channel and y. This order costs one transposition less
     than [y, x, channel] and keeps each channel contiguous for the colour operations; turn it
     with `tf.transpose(columns, [2, 0, 1])`. Equals PIL's bilinear resize (antialiased where it
     shrinks) to one level of 255: PIL rounds between the two passes too.
@@ -63,9 +63,9 @@ def resized_columns(picture: tf.Tensor, box: tf.Tensor, size: int) -> tf.Tensor:
 
 
 def central(picture: tf.Tensor, size: int, shorter_side: int) -> tf.Tensor:
-    """Resizes until the shorter side has `shorter_side` pixels; its centre, uint8 [size, size, 3].
+    """Resizes the shorter side to `shorter_side` pixels, crops the centre: uint8 [size, size, 3].
 
-    torchvision's Resize and CenterCrop; only what is kept is computed.
+    Equals torchvision's Resize and CenterCrop; only the crop is computed.
     """
     shape = tf.shape(picture)[:2]
     sides = shorter_side * shape // tf.reduce_min(shape)
@@ -75,7 +75,7 @@ def central(picture: tf.Tensor, size: int, shorter_side: int) -> tf.Tensor:
 
 
 def _resample(picture: tf.Tensor, scale: tf.Tensor, shift: tf.Tensor, size: int) -> tf.Tensor:
-    """Both axes of uint8 [H, W, 3], to columns uint8 [size, 3, size]."""
+    """Resamples both axes of uint8 [H, W, 3] to columns uint8 [size, 3, size]."""
     if size > SMALL:
         columns = _by_rows(picture, scale, shift, size)
     else:
@@ -88,8 +88,9 @@ def _resample(picture: tf.Tensor, scale: tf.Tensor, shift: tf.Tensor, size: int)
 
 
 def _by_products(picture: tf.Tensor, scale: tf.Tensor, shift: tf.Tensor, size: int) -> tf.Tensor:
-    """Two matrix products without a transposition: most of what they multiply is zero, but a small
-    picture takes a third of the time that the operation made for it takes, for the same numbers.
+    """Two matrix products without a transposition, for the same numbers as `_by_rows`.
+
+    Most of the weights are zero, but small pictures take a third of the time.
     """
     height, width = tf.unstack(tf.shape(picture)[:2])
     rows = tf.reshape(tf.cast(picture, tf.float32), [height, -1])
@@ -99,8 +100,9 @@ def _by_products(picture: tf.Tensor, scale: tf.Tensor, shift: tf.Tensor, size: i
 
 
 def _weights(length: tf.Tensor, scale: tf.Tensor, shift: tf.Tensor, size: int) -> tf.Tensor:
-    """[size, length]: the share of each of `length` pixels in each new one, taken where
-    `_resample_rows` does: a triangle about that place, two pixels wide, of the coarser grid.
+    """[size, length]: the weight of each of `length` pixels in each new pixel.
+
+    A triangle, two pixels of the coarser grid wide, at the places of `_resample_rows`.
     """
     places = (tf.range(size, dtype=tf.float32) + 0.5 - shift) / scale
     pixels = tf.cast(tf.range(length), tf.float32) + 0.5
@@ -110,7 +112,7 @@ def _weights(length: tf.Tensor, scale: tf.Tensor, shift: tf.Tensor, size: int) -
 
 
 def _by_rows(picture: tf.Tensor, scale: tf.Tensor, shift: tf.Tensor, size: int) -> tf.Tensor:
-    """One axis after the other, by the operation made for it."""
+    """Resamples one axis after the other by TensorFlow's resampling op."""
     shape = tf.shape(picture)
     rows = _resample_rows(tf.reshape(picture, [shape[0], -1]), scale[0], shift[0], size)
     columns = tf.transpose(tf.reshape(rows, [size, shape[1], 3]), [1, 2, 0])
@@ -118,7 +120,7 @@ def _by_rows(picture: tf.Tensor, scale: tf.Tensor, shift: tf.Tensor, size: int) 
 
 
 def _resample_rows(rows: tf.Tensor, scale: tf.Tensor, shift: tf.Tensor, size: int) -> tf.Tensor:
-    """[N, K] -> float32 [size, K]: row i is taken at (i + 1/2 - shift) / scale.
+    """[N, K] -> float32 [size, K]: row i is sampled at (i + 1/2 - shift) / scale.
 
     `tf.image.resize(antialias=True)` runs this same op over both axes at once, pixel by pixel.
     With a whole row as the channels of one pixel, and a transposition between the axes, it took

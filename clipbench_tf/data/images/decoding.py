@@ -2,22 +2,22 @@
 
 | format | what is read |
 | --- | --- |
-| JPEG | baseline and progressive, grey, CMYK; turned as its EXIF block says (1) |
-| PNG | all colour types; the high byte of 16 bits; of an animation the picture that others show |
+| JPEG | baseline and progressive, grey, CMYK; turned by its EXIF orientation (1) |
+| PNG | all colour types; the high byte of 16 bits; of an animation the default image |
 | WebP | lossy and lossless; of an animation the first frame |
 | JPEG XL | still pictures, colour and grey, as 8 bits |
-| GIF | the first frame; what is transparent is black |
+| GIF | the first frame; transparent parts are black |
 | BMP | 24 bits a pixel, or 32, without their alpha; not compressed |
 
-(1) Where that block stands first, as cameras write it, or right behind a JFIF block of 18 bytes, as
-editors do; one further back is passed over.
+(1) If that block comes first, as cameras write it, or directly after a JFIF block of 18 bytes, as
+editors do; a later one is ignored.
 
-Transparent parts of PNG, WebP and JPEG XL are laid on white. Passed over are colour profiles, EXIF
-blocks in other formats than JPEG, and the single colour that an RGB or grey PNG may call
-transparent. Nothing else is read, neither TIFF, HEIC, AVIF nor SVG.
+Transparent parts of PNG, WebP and JPEG XL are composited on white. Colour profiles are ignored, as
+are EXIF blocks in other formats than JPEG, and the single colour that an RGB or grey PNG may call
+transparent. No other format is read: no TIFF, HEIC, AVIF or SVG.
 
-Deviates: torchvision's loader drops alpha, so that whatever lies under it shows, often black, and
-passes over EXIF blocks, which leaves portraits on their side.
+Deviates: torchvision's loader drops alpha, which shows the colour beneath, often black, and ignores
+EXIF blocks, which leaves portraits on their side.
 """
 
 import tensorflow as tf
@@ -26,7 +26,7 @@ from clipbench_tf.data.images.orientation import orientation, upright
 
 FORMATS = "JPEG, PNG, WebP, JPEG XL, GIF or BMP"
 
-# What the op that decodes does otherwise than the table says. \C is any byte.
+# Files that tf.io.decode_image decodes otherwise than the table says. \C is any byte.
 _BEHIND_JFIF = r"\C{24}Exif\x00\x00\C*"
 _EXIF = r"\C{6}Exif\x00\x00\C*|" + _BEHIND_JFIF
 _ALPHA = (
@@ -36,15 +36,15 @@ _ALPHA = (
     r"\C\n\C*|\C{4}JXL \C*",  # JPEG XL, which may also be grey
 )
 _FLAGGED_WEBP = r"RIFF\C{4}WEBPVP8X\C{5}\C*"
-_SMALL_BMP = r"BM\C{26}[\x00-\x17]\C*"  # numbers of a palette, which would pass for grey
+_SMALL_BMP = r"BM\C{26}[\x00-\x17]\C*"  # palette indices, which would be decoded as grey
 
 
 def decode(encoded: tf.Tensor) -> tf.Tensor:
-    """Decodes a picture of one of `FORMATS` to uint8 [H, W, 3]; see the head of this file.
+    """Decodes a picture of one of `FORMATS` to uint8 [H, W, 3]; see the docstring of this file.
 
-    Errors: the op raises InvalidArgumentError where the bytes are empty, truncated or no picture.
+    Errors: the op raises InvalidArgumentError if the bytes are empty, truncated or not a picture.
     """
-    # Few branches, for tf.data optimises the functions of each for every iterator.
+    # Few branches, as tf.data optimises the function of each for every iterator.
     picture = tf.cond(
         _is(encoded, _EXIF, *_ALPHA, _SMALL_BMP),
         lambda: tf.cond(
@@ -61,15 +61,15 @@ def _is(encoded: tf.Tensor, *patterns: str) -> tf.Tensor:
 
 
 def _photograph(encoded: tf.Tensor) -> tf.Tensor:
-    """A JPEG with an EXIF block."""
+    """Decodes a JPEG with an EXIF block, upright."""
     picture = tf.io.decode_image(encoded, channels=3, expand_animations=False)
     block = tf.where(_is(encoded, _BEHIND_JFIF), 30, 12)
     return upright(picture, orientation(tf.strings.substr(encoded, block, 1 << 16)))
 
 
 def _on_white(encoded: tf.Tensor) -> tf.Tensor:
-    """What may be grey or RGB, with alpha or without: 1 to 4 channels."""
-    known = tf.where(_is(encoded, _SMALL_BMP), b"", _sound(encoded))
+    """Decodes a picture of 1 to 4 channels, grey or RGB, and composites its alpha on white."""
+    known = tf.where(_is(encoded, _SMALL_BMP), b"", _with_alpha_flag(encoded))
     picture = tf.io.decode_image(known, expand_animations=False)
     picture.set_shape([None, None, None])
     height, width, channels = tf.unstack(tf.shape(picture))
@@ -80,11 +80,11 @@ def _on_white(encoded: tf.Tensor) -> tf.Tensor:
     return tf.broadcast_to(mixed, [height, width, 3])
 
 
-def _sound(encoded: tf.Tensor) -> tf.Tensor:
-    """`encoded`, but a WebP whose flags tell of an animation says that it has alpha too.
+def _with_alpha_flag(encoded: tf.Tensor) -> tf.Tensor:
+    """`encoded`, with the alpha flag set in the header of an animated WebP.
 
-    Otherwise TensorFlow 2.21 writes frames of four channels into the memory of a picture of three,
-    which ends the process.
+    Without it TensorFlow 2.21 writes frames of four channels into a buffer for three, which
+    crashes the process.
     """
     length = tf.strings.length(encoded)
     at = tf.minimum([0, 20, 21], length)

@@ -13,7 +13,7 @@ from clipbench_tf.data.images import color_ops, cropping
 from clipbench_tf.data.images.decoding import decode
 
 _ORDERS = list(itertools.permutations(range(4)))
-_SALT = 5  # and 6; other files that draw from an example's seed have others
+_SALT = 5  # and 6; other files that draw from an example's seed use other ones
 
 
 @dataclasses.dataclass(frozen=True)
@@ -42,10 +42,10 @@ class View:
     flip_probability: float = 0.5
 
     def __post_init__(self) -> None:
-        """Refuses values that no picture can be drawn with.
+        """Checks the fields.
 
         Raises:
-            ValueError: naming the value and what it may be.
+            ValueError: for a value out of range, with the range.
         """
         ordered = "0 < least <= greatest"
         rules = {
@@ -66,7 +66,7 @@ class View:
 
 
 class Colors(NamedTuple):
-    """What is done to N crops after they are cut out."""
+    """The operations drawn for N crops."""
 
     jittered: tf.Tensor  # bool [N]
     order: tf.Tensor  # int32 [N, 4], a permutation
@@ -120,7 +120,7 @@ class ImageViews:
 
     @tf.autograph.experimental.do_not_convert
     def color(self, columns: tf.Tensor, seeds: tf.Tensor) -> tf.Tensor:
-        """The crops uint8 [B, V, size, 3, size] of B pictures and the seeds int32 [B, 2] of these.
+        """Columns uint8 [B, V, size, 3, size] and the seeds int32 [B, 2] of the pictures -> views.
 
         Returns: uint8 [B, V, size, size, 3].
         """
@@ -130,7 +130,7 @@ class ImageViews:
         return tf.reshape(images, [-1, *shape])
 
     def _colors(self, seeds: tf.Tensor) -> Colors:
-        """What is done to each view of B pictures, the views of one picture together."""
+        """Draws the operations for the B * V views of B pictures, picture by picture."""
         counters = tf.reshape(tf.range(len(self.views) * 10), [-1, 10])
         u = fraction(random_words(seeds[:, None, None], counters, salt=_SALT + 1)[0])  # [B, V, 10]
 
@@ -157,20 +157,20 @@ def draw(crops: tf.Tensor, colors: Colors, radius: int) -> tf.Tensor:
     def one(arguments: tuple[tf.Tensor, Colors]) -> tf.Tensor:
         crop, do = arguments
         size = crop.shape[0]
-        # XLA shares a loop over pixels out to all threads, where waiting for each other takes
-        # them longer than the loop, but never one inside a conditional. Sigma is above 0.
+        # XLA spreads a loop over pixels over all threads, whose synchronisation takes longer than
+        # the loop, but not one inside a conditional. This one is always true.
         return tf.cond(
             do.sigma > 0.0,
             lambda: _draw_one(crop, do, radius),
             lambda: tf.zeros([size, size, 3], tf.uint8),
         )
 
-    # One picture after the other: it stays in the cache, and only what it needs is computed.
+    # One crop at a time: it stays in the CPU cache, and only operations drawn for it run.
     return tf.map_fn(one, (crops, colors), fn_output_signature=tf.uint8)
 
 
 def _draw_one(crop: tf.Tensor, do: Colors, radius: int) -> tf.Tensor:
-    """One crop uint8 [S, 3, S] (columns), each field of `do` for it alone: uint8 [S, S, 3]."""
+    """One crop uint8 [S, 3, S] (columns) -> image uint8 [S, S, 3]; `do` has no axis N."""
     x = tf.transpose(tf.cast(crop, tf.float32), [1, 0, 2])
     x = tf.cond(do.jittered, lambda: color_ops.jitter(x, do.order, do.factors), lambda: x)
     x = tf.cond(do.grey, lambda: tf.broadcast_to(color_ops.grey(x), x.shape), lambda: x)
@@ -183,9 +183,9 @@ _compiled = tf.function(draw, jit_compile=True)
 
 
 def evaluation_view(encoded: tf.Tensor, size: int, resize: float = 256 / 224) -> tf.Tensor:
-    """The view to evaluate by: one encoded picture -> uint8 [size, size, 3].
+    """The view for evaluation: one encoded picture -> uint8 [size, size, 3].
 
-    The shorter side is resized to `resize * size` pixels and the centre cut out: ONECROP of the
+    The shorter side is resized to `resize * size` pixels and the centre cropped: ONECROP of the
     released code.
 
     Errors: the op raises InvalidArgumentError where the bytes cannot be decoded.

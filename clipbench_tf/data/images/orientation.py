@@ -1,4 +1,4 @@
-"""How a photograph was held, as its EXIF block says."""
+"""The EXIF orientation of a photograph."""
 
 import numpy as np
 import tensorflow as tf
@@ -9,9 +9,9 @@ _FLIPS = [[o in (3, 4, 7, 8), o in (2, 3, 6, 7), False] for o in range(9)]
 
 
 def orientation(tiff: tf.Tensor) -> tf.Tensor:
-    """Reads an EXIF block, which is a TIFF structure, from its byte-order mark on.
+    """Reads the orientation from an EXIF block, a TIFF structure that begins with its byte order.
 
-    Returns: int32 in 1..8, where 1 is upright; so is what is damaged or says nothing.
+    Returns: int32 in 1..8; 1, upright, if the block is damaged or has no orientation.
     """
     data = tf.io.decode_raw(tf.strings.join([tiff, b"\0" * 16]), tf.uint8)
     little = data[0] == ord("I")
@@ -30,6 +30,6 @@ def orientation(tiff: tf.Tensor) -> tf.Tensor:
 
 
 def upright(picture: tf.Tensor, held: tf.Tensor) -> tf.Tensor:
-    """Flips and turns `picture`, uint8 [H, W, C], of the orientation `held`."""
+    """Flips and turns `picture`, uint8 [H, W, C], of EXIF orientation `held`, to be upright."""
     turned = tf.transpose(picture, tf.where(held >= 5, [1, 0, 2], [0, 1, 2]))
     return tf.raw_ops.Reverse(tensor=turned, dims=tf.gather(_FLIPS, held))

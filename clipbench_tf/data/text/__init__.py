@@ -1,1 +1,1 @@
-"""Captions: operations, tokens, masks."""
+"""Captions: operations, tokenizers, masks."""

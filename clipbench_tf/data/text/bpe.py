@@ -1,4 +1,4 @@
-"""OpenAI CLIP's byte-pair merges as ids, and the words whose pieces they decide ahead.
+"""OpenAI CLIP's byte-pair merges as ids, and the precomputed pieces of common words.
 
 Facts from github.com/openai/CLIP `simple_tokenizer.py` (MIT): ids 0..255 are single bytes, 256..511
 the same bytes at the end of a word, 512 + r the result of merge r, then the start and end marks.
@@ -16,7 +16,7 @@ from clipbench_tf.data.text import vocabulary
 
 MERGES_FILE = "bpe_simple_vocab_16e6.txt.gz"
 START, END, MASK = "<|startoftext|>", "<|endoftext|>", "<|mask|>"
-WORD_PIECES = 4  # what fits into the 64 bits of a table's value, 16 for a piece
+WORD_PIECES = 4  # at most, in the 64 bits of a table's value, 16 for each
 
 _WORD_END = b"</w>"
 
@@ -37,9 +37,8 @@ def load_bpe(count: int = vocabulary.MERGES) -> Bpe:
 
     The published file holds 262,144 merges, most frequent first, of which CLIP's vocabulary takes
     the first 48,894. `count`, M above, takes fewer: a smaller vocabulary, as byte-pair encoding
-    learns it from the same text. The rest tell which other words are common, and how each falls
-    into pieces: a merge beyond the vocabulary is its left side's pieces followed by its right
-    side's.
+    learns it from the same text. The remaining merges name further common words: the pieces of a
+    merge outside the vocabulary are those of its left side followed by those of its right side.
     """
     byte_order = _byte_order()
     packed = {bytes([byte]): i for i, byte in enumerate(byte_order, 1)}
@@ -72,13 +71,13 @@ def load_bpe(count: int = vocabulary.MERGES) -> Bpe:
 
 
 def _byte_order() -> list[int]:
-    """The bytes in the order of their ids: those that Latin-1 can print go first."""
+    """The bytes in the order of their ids: those that are printable in Latin-1 come first."""
     printable = [*range(0x21, 0x7F), *range(0xA1, 0xAD), *range(0xAE, 0x100)]
     return printable + sorted(set(range(256)) - set(printable))
 
 
 def _read_merges(byte_order: list[int]) -> list[bytes]:
-    """The file's lines, in bytes: it writes the 68 bytes that do not print as U+0100 upwards."""
+    """The file's merges as bytes; the 68 unprintable bytes are written there as U+0100 and up."""
     hidden = {chr(0x100 + i): chr(byte) for i, byte in enumerate(byte_order[-68:])}
     compressed = (resources.files(__package__) / MERGES_FILE).read_bytes()
     text = gzip.decompress(compressed).decode("utf-8")

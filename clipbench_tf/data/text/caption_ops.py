@@ -11,12 +11,12 @@ import tensorflow as tf
 from clipbench_tf.counter_random import below, fraction, random_words
 
 SYNONYMS_FILE = "synonyms.txt.gz"
-_SALT = 2  # this and the next two; other files that draw from a caption's seed have theirs
+_SALT = 2  # and the next two; other files that draw from a caption's seed use other ones
 _DELETION = 0.1  # share of words, section 4.1 by way of EDA's own default
 
 
 class Synonyms(NamedTuple):
-    """Words and what may stand for them."""
+    """Words and their synonyms, as tensors."""
 
     index: tf.lookup.StaticHashTable  # word -> its number, or -1
     starts: tf.Tensor  # int32 [W + 1]: where the synonyms of each word begin
@@ -24,7 +24,7 @@ class Synonyms(NamedTuple):
 
 
 def make_synonyms(table: dict[str, list[str]]) -> Synonyms:
-    """Puts a table of lower-case words and their synonyms where the graph can read it."""
+    """Converts a table of lower-case words and their synonyms to tensors."""
     counts = [len(synonyms) for synonyms in table.values()]
     with tf.init_scope():
         numbers = tf.range(len(table), dtype=tf.int64)
@@ -55,13 +55,13 @@ def eda(captions: tf.Tensor, seeds: tf.Tensor, synonyms: Synonyms | None = None)
     """Easy data augmentation (Wei & Zou 2019; paper, section 4.1) of captions, string [B] -> [B].
 
     Each caption is split at whitespace and undergoes one of three operations with equal chance: a
-    random word that has synonyms gives way to one of them, wherever it occurs; two random words
-    swap places; or each word is deleted with probability 0.1, though never all. A caption without
-    words stays as it is, one of a single word can only meet a synonym.
+    random word that has synonyms is replaced by one of them at all its occurrences; two random
+    words swap places; or each word is deleted with probability 0.1, though never all. A caption
+    without words is unchanged; one of a single word can only be replaced by a synonym.
 
     Args:
       captions: string [B].
-      seeds: int32 [B, 2], one for each; the same seed does the same in any batch.
+      seeds: int32 [B, 2], one for each; the same seed gives the same result in any batch.
       synonyms: by default those of WordNet.
     """
     synonyms = wordnet_synonyms() if synonyms is None else synonyms
@@ -84,10 +84,10 @@ def eda(captions: tf.Tensor, seeds: tf.Tensor, synonyms: Synonyms | None = None)
 def _replaced(
     words: tf.Tensor, rows: tf.Tensor, spots: tf.Tensor, seeds: tf.Tensor, synonyms: Synonyms
 ) -> tf.Tensor:
-    """Words [N] with one of each row's changed for a synonym, in the rows that `spots` [S] cover.
+    """`words` [N] with a synonym for one word of each row that the indices `spots` [S] cover.
 
-    The numbers drawn belong to the word, not to its place, so that each different word of a
-    caption has the same chance, and all its occurrences the same fate.
+    Random numbers depend on the word, not on its position, so that each distinct word of a caption
+    is equally likely, and all its occurrences are replaced alike.
     """
     numbers = synonyms.index.lookup(tf.strings.lower(tf.gather(words, spots)))
     known = tf.where(numbers >= 0)[:, 0]
@@ -107,7 +107,7 @@ def _replaced(
 def _swapped(
     rows: tf.Tensor, places: tf.Tensor, lengths: tf.Tensor, first: tf.Tensor, second: tf.Tensor
 ) -> tf.Tensor:
-    """Where each of N words is taken from, int32 [N], when two of each row swap places."""
+    """The index that each of N words is taken from, int32 [N], if two of each row swap places."""
     one = below(first, lengths)
     other = (one + 1 + below(second, tf.maximum(lengths - 1, 0))) % tf.maximum(lengths, 1)
     one, other = tf.gather(one, rows), tf.gather(other, rows)

@@ -1,4 +1,4 @@
-"""The cleaning that OpenAI's tokenizer gives a caption, done once, when data is prepared."""
+"""The caption cleaning of OpenAI's tokenizer, done once, when data is prepared."""
 
 import html
 

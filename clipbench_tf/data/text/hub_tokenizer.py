@@ -15,16 +15,16 @@ class HubTokenizer(tf.Module):
     """Maps captions to ids, in graph: string [B] -> int32 [B, L].
 
     A row is the start token where the tokenizer has one, the caption's pieces, the end token, and
-    padding. Of a caption that is too long the first pieces stay. Capitals become small letters for
-    CLIP's, and punctuation goes too for SigLIP's, as in KerasHub's preprocessors. An export that
-    holds one needs the operations of tensorflow-text to load, which its card says.
+    padding. Longer captions are truncated. As in KerasHub's preprocessors, captions are lower-cased
+    for CLIP's tokenizer, and punctuation is removed too for SigLIP's. Loading an export that holds
+    a HubTokenizer needs tensorflow-text, as its card says.
 
     Args:
         preset: a folder or a name (see `hub_preset.tokenizer`).
         context_length: L, with start and end.
 
     Raises:
-        ValueError: if the preset has no tokenizer, or `context_length` no room for a caption.
+        ValueError: if the preset has no tokenizer, or `context_length` is below 3.
     """
 
     needs = ("tensorflow-text",)
@@ -38,7 +38,7 @@ class HubTokenizer(tf.Module):
         self._tokenizer = hub_preset.tokenizer(preset)
         self._prepare = _PREPARED.get(type(self._tokenizer).__name__, tf.identity)
         self._traced = tf.function(self.__call__, reduce_retracing=True)
-        # A resource that a SavedModel must hold; Keras's layers hide it.
+        # Resources that a SavedModel must track; Keras's layers hide them.
         self._resources = [
             value for value in vars(self._tokenizer).values() if isinstance(value, tf.Module)
         ]
@@ -46,7 +46,7 @@ class HubTokenizer(tf.Module):
     @tf.autograph.experimental.do_not_convert
     def __call__(self, texts: tf.Tensor) -> tf.Tensor:
         """Tokenizes `texts`, string [B], to int32 [B, L]."""
-        if tf.executing_eagerly():  # where KerasHub's would give lists
+        if tf.executing_eagerly():  # where KerasHub's tokenizer would return lists
             return self._traced(tf.convert_to_tensor(texts))
         vocabulary, rows = self.vocabulary, tf.shape(texts)[0]
         with tf.device("/CPU:0"):
@@ -57,7 +57,7 @@ class HubTokenizer(tf.Module):
             return ids.to_tensor(vocabulary.pad, shape=[None, self.context_length])
 
     def decode(self, ids: Iterable[Sequence[int]]) -> list[str]:
-        """Turns rows of ids, [B, L], back to captions, on the host, to be looked at."""
+        """Converts rows of ids, [B, L], to captions for inspection, not in graph."""
         (low, high), mask = self.vocabulary.ordinary, self.vocabulary.mask
         rows = [[int(i) for i in row if low <= i < high or i == mask] for row in ids]
         return [str(self._tokenizer.detokenize(row)) if row else "" for row in rows]
@@ -77,10 +77,10 @@ _PREPARED = {
 
 @functools.cache
 def vocabulary_of(preset: str) -> Vocabulary:
-    """The ids of the preset's tokenizer that have a meaning of their own.
+    """The special ids of the preset's tokenizer.
 
     Raises:
-        ValueError: if the preset has no tokenizer, or that has no end token.
+        ValueError: if the preset has no tokenizer, or the tokenizer no end token.
     """
     tokenizer = hub_preset.tokenizer(preset)
     ids = {

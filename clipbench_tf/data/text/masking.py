@@ -1,11 +1,11 @@
-"""Masked language modelling: which tokens are hidden, and what is to be said in their place."""
+"""Masked language modelling: which tokens are hidden, and the labels to predict there."""
 
 import tensorflow as tf
 
 from clipbench_tf.counter_random import below, fraction, random_words
 from clipbench_tf.data.text.vocabulary import CLIP, IGNORED_LABEL, Vocabulary
 
-_SALT = 1  # another one in each file that draws from a caption's seed
+_SALT = 1  # differs in each file that draws from a caption's seed
 
 
 @tf.autograph.experimental.do_not_convert
@@ -22,7 +22,7 @@ def mask_tokens(
     one of the ordinary pieces.
 
     Args:
-      ids: int32 [B, L], as the tokenizer gives them.
+      ids: int32 [B, L], from the tokenizer.
       seeds: int32 [B, 2], one for each caption; the same seed gives the same mask in any batch.
       probability: of a token to be selected.
       vocabulary: the tokenizer's.
@@ -50,7 +50,7 @@ def mask_tokens(
 def _before_the_end(ids: tf.Tensor, end: int) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
     """The N tokens of `ids` [B, L] before each row's end: their places in [B * L], rows, columns.
 
-    Three int32 [N]. Most of a row is padding, for which nothing then has to be drawn.
+    Three int32 [N]. Most of a row is padding, for which no random numbers are then drawn.
     """
     count, length = tf.unstack(tf.shape(ids))
     ended = tf.cast(ids == end, tf.int32)

@@ -1,19 +1,19 @@
-"""Byte-pair encoding in graph, for the words that no table knows."""
+"""Byte-pair encoding in graph, for words that are not in the table of common words."""
 
 import numpy as np
 import tensorflow as tf
 
 from clipbench_tf.data.text import bpe
 
-_LONGEST_WORD = 4096  # bytes: what is cut lies far behind 75 pieces, and merging is quadratic
+_LONGEST_WORD = 4096  # bytes: the rest lies far beyond 75 pieces, and merging is quadratic
 
 
 class Merging(tf.Module):
     """Maps words to their pieces: string [U] -> uint16 [U, K], as id + 1, 0 where there is none.
 
-    K is the number of pieces of the word that has most. All symbols stand in one row, [S], each
-    with its word. In a round every word merges its first pair of the lowest rank, until no word has
-    a pair left that is a merge.
+    K is the largest number of pieces of a word. The symbols of all words are in one vector, [S],
+    each with the index of its word. In each round every word merges its first pair of the lowest
+    rank, until no word has a pair left that is a merge.
     """
 
     def __init__(self, known: bpe.Bpe) -> None:
@@ -24,7 +24,7 @@ class Merging(tf.Module):
             self._ranks = table(known.pairs, np.arange(len(known.pairs)), default=len(known.pairs))
 
     def __call__(self, words: tf.Tensor) -> tf.Tensor:
-        """Words [U] -> [U, K]; none of them is empty."""
+        """Words [U], none of them empty -> [U, K]."""
         words = tf.strings.substr(words, 0, _LONGEST_WORD)
         lengths = tf.strings.length(words)
         symbols = tf.RaggedTensor.from_tensor(

@@ -1,4 +1,4 @@
-"""Padding that no caption of a batch needs is not computed."""
+"""The length to which a batch of captions can be trimmed."""
 
 import tensorflow as tf
 
@@ -6,15 +6,15 @@ from clipbench_tf.data.text.vocabulary import END_ID
 
 
 def longest(ids: tf.Tensor, multiple: int = 1, end: int = END_ID) -> tf.Tensor:
-    """int32 scalar: the length up to which some row of `ids` [..., L] is no padding.
+    """int32 scalar: the length of the longest row of `ids` [..., L] without its padding.
 
-    Our text tower is causal and pooled at the end token, and those of KerasHub mask what is
-    behind it or have it put back, so that it changes no result (only a FILIP that counts padding
-    sees it), and half of the work is saved on captions of natural length.
+    Trimming changes no result, unless FILIP counts padding: TextTransformer is causal and pooled at
+    the end token, HubText masks what follows that token or pads again. It saves half of the work
+    on captions of natural length.
 
     Args:
         ids: int32 [..., L], start, pieces, end, padding.
-        multiple: of which the result is one, if L allows: a few lengths compile better than all.
+        multiple: rounds the length up to a multiple of it, at most L: fewer lengths to compile.
         end: id of the end token.
     """
     ends = tf.where(ids == end)[:, -1]

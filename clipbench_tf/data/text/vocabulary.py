@@ -1,4 +1,4 @@
-"""The ids that have a meaning of their own, in CLIP's vocabulary or the beginning of it."""
+"""The special ids of CLIP's vocabulary, or of one with fewer merges."""
 
 from typing import NamedTuple
 
@@ -10,20 +10,20 @@ class Vocabulary(NamedTuple):
     """What a tokenizer, the masking of its ids and the tower that reads them must agree on."""
 
     size: int
-    start: int  # -1 where there is none, like the next but one
+    start: int  # -1 where there is none, and so is `mask`
     end: int
     mask: int
     pad: int  # CLIP's is also the piece "!": padding is what follows the end token
-    ordinary: tuple[int, int]  # the first id of a piece of text, and the end of these
+    ordinary: tuple[int, int]  # [first, end) of the ids of text pieces
 
 
 def clip(merges: int = MERGES) -> Vocabulary:
-    """CLIP's ids with its first `merges` merges: bytes, merges, start, end, and our mask.
+    """CLIP's ids with its first `merges` merges: bytes, merges, start, end, and a mask of our own.
 
     With all 48,894, start and end are OpenAI's 49406 and 49407.
 
     Raises:
-        ValueError: if there are not so many merges.
+        ValueError: if `merges` is not in 0 to 48,894.
     """
     if not 0 <= merges <= MERGES:
         raise ValueError(f"merges is {merges}; OpenAI's vocabulary has 0 to {MERGES}.")

@@ -1,4 +1,4 @@
-"""Synonyms out of WordNet's files, for the caption operations; used when the table is built."""
+"""Synonyms from WordNet's files, for the caption operations; used only to build their table."""
 
 import re
 from collections import defaultdict
@@ -28,7 +28,7 @@ _RULES = {
     "adj": "er: est: er:e est:e",
     "adv": "",
 }
-_COARSE = re.compile("offensive|disparag|slur|obscen|vulgar|derogat")
+_OFFENSIVE = re.compile("offensive|disparag|slur|obscen|vulgar|derogat")
 
 
 def synonym_table(
@@ -68,8 +68,8 @@ def _members_by_word(lines: Iterable[str]) -> dict[str, set[str]]:
     """
     by_word: dict[str, set[str]] = defaultdict(set)
     for line in lines:
-        if line.startswith("  ") or _COARSE.search(line.partition("|")[2]):
-            continue  # the licence at the head of each file, or a synset to be spared
+        if line.startswith("  ") or _OFFENSIVE.search(line.partition("|")[2]):
+            continue  # the licence at the head of each file, or an offensive synset
         fields = line.split(" ")
         words = fields[4 : 4 + 2 * int(fields[3], 16) : 2]
         names = {re.sub(r"\(\w+\)$|_|-", " ", word.lower()).strip() for word in words}

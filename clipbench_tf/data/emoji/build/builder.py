@@ -96,7 +96,7 @@ def write(made: Plan, folder: Path) -> None:
 
 
 def summary(made: Plan) -> str:
-    """Counts per style and split, and what was left out, for people."""
+    """Counts per style and split, and what was left out, as text."""
     counts = Counter((style, split) for (style, _), split in made.splits.items())
     lines = [f"{len(made.concepts)} concepts, chance {1 / len(made.concepts):.4%}"]
     for style in packages.STYLES:

@@ -1,4 +1,4 @@
-"""What is said about a drawing: several captions, each naming its concept."""
+"""The captions of a drawing, each naming its concept."""
 
 from clipbench_tf.data.emoji.build.concepts import Concept
 from clipbench_tf.data.emoji.build.splits import hash_fraction
@@ -22,7 +22,7 @@ TEMPLATES = (
     "the {} emoji",
 )
 
-# Captions are worded like the prompts, but with the article that the name asks for.
+# Captions are worded like the prompts, but with the article that fits the name.
 _PHRASES = (
     "an emoji of {article}{name}",
     "a drawing of {article}{name}",
@@ -51,9 +51,9 @@ def captions(concept: Concept, style: str) -> list[str]:
     """
     key = f"{style}/{concept.code}"
     name = concept.name
-    own = concept.openmoji_keywords if style == "openmoji" else ()
+    extra = concept.openmoji_keywords if style == "openmoji" else ()
     words = sorted(
-        dict.fromkeys(concept.keywords + own), key=lambda word: hash_fraction("word", key + word)
+        dict.fromkeys(concept.keywords + extra), key=lambda word: hash_fraction("word", key + word)
     )
     order = sorted(_PHRASES, key=lambda phrase: hash_fraction("phrase", key + phrase))
     phrases = [phrase.format(name=name, article=article(name)) for phrase in order]

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from clipbench_tf.data.emoji.build.packages import codepoints
 
-COMPONENT_GROUP = 2  # skin tones and hair styles, which stand alone nowhere
+COMPONENT_GROUP = 2  # skin tones and hair styles, which are no emoji of their own
 
 # Words that differ between the gender variants of one base concept.
 _PERSON = re.compile(r"\b(woman and man|(wo)?man|(wo)?men|person|people)\b")
@@ -30,7 +30,7 @@ _ALIASES = {
 
 @dataclass(frozen=True)
 class Concept:
-    """One class: what it is called, and what people wrote about it."""
+    """One class: its names, groups and keywords."""
 
     code: str  # code points, e.g. "1f600"
     label: str  # CLDR short name, e.g. "flag: France"

@@ -1,6 +1,6 @@
-"""How a drawing becomes a 64 x 64 PNG on white.
+"""Renders drawings as 64 x 64 PNGs on white.
 
-The bytes depend on the versions: resvg-py 0.5.0 and Pillow 13.0.0 give those that are shipped.
+The bytes depend on the versions: resvg-py 0.5.0 and Pillow 13.0.0 give the shipped ones.
 """
 
 import io

@@ -46,7 +46,7 @@ FLUENT_FILES = {
     "deaf woman": "woman-deaf",
 }
 
-# Drawings that show another concept than their file says (looked at, not guessed).
+# Drawings that show another concept than their file says (checked by eye).
 WRONG = {
     ("noto", "1f1e8-1f1f6"),  # flag of Sark: Saudi Arabia's
     ("fluent_flat", "1f533"),  # white square button: a plain black square
@@ -72,7 +72,7 @@ def fetch(folder: Path) -> dict[str, Path]:
 
 
 def codepoints(text: str) -> str:
-    """One spelling for a code point sequence: lower case, joined by '-', no FE0F."""
+    """Normalises a code point sequence: lower case, joined by '-', without FE0F."""
     return "-".join(part for part in text.lower().split("-") if part != "fe0f")
 
 
@@ -110,7 +110,7 @@ def _fluent_files(root: Path, style: str, labels: dict[str, str]) -> dict[str, P
 def drawing_files(roots: dict[str, Path], labels: dict[str, str]) -> dict[str, dict[str, Path]]:
     """Finds the drawings: style -> code points -> file, for the concepts of `labels`.
 
-    A style is the vendor's name, but for Fluent there are two: `fluent` (shaded) and
+    A style has its vendor's name, except for Fluent, which has two: `fluent` (shaded) and
     `fluent_flat`.
     """
     entries = json.loads((roots["openmoji"] / "data" / "openmoji.json").read_text("utf-8"))

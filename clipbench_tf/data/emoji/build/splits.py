@@ -1,4 +1,4 @@
-"""Which drawing goes where: fixed by a stable hash, never by a random state."""
+"""Assigns drawings to splits by a stable hash, without a random state."""
 
 import hashlib
 from collections.abc import Iterable
@@ -56,7 +56,7 @@ def redundant_concepts(
     vendors: dict[str, set[str]],
     preference: dict[str, tuple[int, int]],
 ) -> dict[str, str]:
-    """Concepts that most vendors draw exactly as another one: dropped -> kept in its place.
+    """Concepts that most vendors draw like another one: dropped concept -> kept concept.
 
     `vendors` holds who draws each concept. Two concepts are one picture with two names if at
     least half of the vendors that draw both draw them the same (in their main style); the one
@@ -105,8 +105,8 @@ def vendor_splits(
 
     A tenth of the groups is zero_shot as a whole. Of the other concepts one vendor is test;
     where at least three vendors draw it, an eighth has a further vendor in validation; the
-    rest is train. Vendors in `ambiguous` (they draw another concept just the same, so that
-    nobody could name the picture) are held out only if no other is left.
+    rest is train. Vendors in `ambiguous` (they draw another concept the same, so that the
+    picture does not determine its class) are held out only if no other is left.
     """
     if hash_fraction("zero_shot", group) < ZERO_SHOT_PART:
         return dict.fromkeys(vendors, "zero_shot")
