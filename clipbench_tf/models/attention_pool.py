@@ -7,7 +7,7 @@ from clipbench_tf.models.transformer import normal, torch_uniform
 
 
 class AttentionPool(keras.layers.Layer):
-    """The mean of the map asks, the mean and every position of the map answer.
+    """Attention with one query, the map's mean; keys and values are the mean and all positions.
 
     Call shape: [B, positions, width] -> [B, width], the joined heads before any projection.
 
@@ -42,11 +42,11 @@ class AttentionPool(keras.layers.Layer):
         x += tf.cast(self.positional_embedding, x.dtype)
         head = self.width // self.heads
         q = tf.reshape(self.q_proj(x[:, 0]), [-1, self.heads, head]) * head**-0.5
-        # The one question meets the keys' kernel before the positions do, and positions are summed
-        # before they meet the values' kernel: as many products for all positions as for one.
-        asked = tf.einsum("bhd,chd->bhc", q, self._by_head(self.k_proj.kernel, q.dtype))
+        # The single query is multiplied by the key kernel, and positions are summed before they are
+        # multiplied by the value kernel: both products cost as much for all positions as for one.
+        query = tf.einsum("bhd,chd->bhc", q, self._by_head(self.k_proj.kernel, q.dtype))
         shift = tf.einsum("bhd,hd->bh", q, self._by_head(self.k_proj.bias, q.dtype))
-        logits = tf.matmul(asked, x, transpose_b=True) + shift[..., None]
+        logits = tf.matmul(query, x, transpose_b=True) + shift[..., None]
         weights = tf.cast(tf.nn.softmax(tf.cast(logits, tf.float32)), x.dtype)
         summed = tf.matmul(weights, x)
         pooled = tf.einsum("bhc,chd->bhd", summed, self._by_head(self.v_proj.kernel, x.dtype))

@@ -11,9 +11,9 @@ class BatchNorm(keras.layers.BatchNormalization):
 
     Call shape: [B, ..., D] -> [B, ..., D], normalised in float32.
 
-    One replica trains through TensorFlow's fused kernel, which takes a fifth off the time of a
-    small tower on a CPU. Several exchange mean and variance once a call; Keras exchanges sums and
-    sums of squares in three goes, and loses digits in their difference.
+    A single replica trains through TensorFlow's fused kernel, which takes a fifth off the time of a
+    small tower on a CPU. Several exchange mean and variance in one collective a call; Keras needs
+    three for sums and sums of squares, and loses precision in their difference.
 
     Args:
         synchronized: whether statistics are those of the global batch, or of each replica.
@@ -37,12 +37,12 @@ class BatchNorm(keras.layers.BatchNormalization):
             output, mean, variance = self._over_replicas(x)
         else:
             output, mean, variance = self._fused(x)
-        self._follow(self.moving_mean, mean)
-        self._follow(self.moving_variance, variance)
+        self._update_average(self.moving_mean, mean)
+        self._update_average(self.moving_variance, variance)
         return tf.cast(output, inputs.dtype)
 
     def _over_replicas(self, x: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
-        """`x` normalised, and mean and (biased) variance [D]; replicas have as many values each."""
+        """`x` normalised, and mean and biased variance [D]; replicas hold equally many values."""
         local = tf.stack(tf.nn.moments(x, list(range(x.shape.rank - 1))))
         means, variances = tf.unstack(replicas.stacked(local), axis=1)
         mean = tf.reduce_mean(means, 0)
@@ -53,7 +53,7 @@ class BatchNorm(keras.layers.BatchNormalization):
         return output, mean, variance
 
     def _fused(self, x: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
-        """The same of this replica alone."""
+        """The same as `_over_replicas`, over the values of this replica."""
         shape = tf.shape(x)
         output, mean, unbiased, *_ = tf.raw_ops.FusedBatchNormV3(
             x=tf.reshape(x, [shape[0], -1, 1, x.shape[-1]]),
@@ -64,9 +64,9 @@ class BatchNorm(keras.layers.BatchNormalization):
             epsilon=self.epsilon,
             is_training=True,
         )
-        # Keras keeps the mean of biased variances, and so do several replicas.
+        # Keras averages biased variances, and so does `_over_replicas`.
         count = tf.cast(tf.reduce_prod(shape[:-1]), tf.float32)
         return tf.reshape(output, shape), mean, unbiased * (count - 1.0) / count
 
-    def _follow(self, average: keras.Variable, value: tf.Tensor) -> None:
+    def _update_average(self, average: keras.Variable, value: tf.Tensor) -> None:
         average.assign(self.momentum * average.value + (1.0 - self.momentum) * value)

@@ -13,26 +13,26 @@ class HubImage(keras.layers.Layer):
     """A pre-trained backbone -> pooled -> projection.
 
     Call shape: uint8 or float [B, H, W, 3] in 0..255 -> `ImageFeatures`: embedding [B, embed_dim],
-    pooled [B, D], tokens [B, P, D]. What the backbone gives decides:
+    pooled [B, D], tokens [B, P, D]. They depend on the backbone's output:
 
-    - a map [B, h, w, D] (ResNet and other convolutional ones): its positions, and their mean;
-    - a sequence (ViT, DeiT, DINOv2 and v3, CLIP's vision encoder, Swin): patches, and the class
-      token, or the mean where there is none;
-    - a vector behind a sequence (SigLIP's vision encoder): that, and the patches that it pools.
+    - a map [B, h, w, D] (ResNet and other convolutional ones): its positions and their mean;
+    - a sequence (ViT, DeiT, DINOv2 and v3, CLIP's vision encoder, Swin): patches and the class
+      token, or their mean where there is none;
+    - a vector pooled from a sequence (SigLIP's vision encoder): the patches and that vector.
 
-    Batch norms that train take the statistics of all replicas' pictures.
+    Batch norms that train take their statistics over all replicas.
 
-    Pixels are scaled as the preset's image converter says; the pipeline has resized them.
+    Pixels are scaled as by the preset's image converter, but not resized.
 
     Args:
         preset: a folder or a name (see `hub_preset.backbone`).
-        image_size: side of the pictures in pixels; one that the preset was made for.
+        image_size: side of the pictures in pixels; the preset's, if it has a fixed one.
         embed_dim: width of the shared space.
-        locked: keep the backbone as it is (LiT, Zhai et al. 2021); the projection learns.
+        locked: freeze the backbone (LiT, Zhai et al. 2021); only the projection is trained.
 
     Raises:
-        ValueError: when built: for a preset that is not there, another image size than the
-            preset's, or a backbone whose patches are not known.
+        ValueError: when built, if the preset is missing, its image size is another one, or it is
+            not known where its backbone's patches are.
     """
 
     def __init__(
@@ -53,12 +53,12 @@ class HubImage(keras.layers.Layer):
         shape = (self.image_size, self.image_size, 3)
         made_for = tuple(getattr(backbone, "image_shape", (None, None, 3)))
         if tuple(input_shape[1:]) != shape or any(
-            ours != theirs for ours, theirs in zip(shape, made_for, strict=True) if theirs
+            side != fixed for side, fixed in zip(shape, made_for, strict=True) if fixed
         ):
             raise ValueError(
                 f"The preset {self.preset!r} is made for pictures of {made_for}, the tower for "
-                f"{shape}, and it got {tuple(input_shape[1:])}; make image_size of the tower and "
-                f"size of the views that of the preset."
+                f"{shape}, and it got {tuple(input_shape[1:])}; set image_size of the tower and "
+                f"size of the views to the preset's."
             )
         scale, offset = hub_preset.image_scale(self.preset)
         self.scale, self.offset = np.float32(scale), np.float32(offset)
@@ -83,7 +83,7 @@ class HubImage(keras.layers.Layer):
 
 
 def _with_patches(backbone: keras.Model, preset: str) -> keras.Model:
-    """Pictures -> (pooled [B, D], tokens [B, P, D])."""
+    """A model of pictures -> (pooled [B, D], tokens [B, P, D])."""
     output = backbone.output
     if isinstance(output, dict):
         output = next((x for name, x in output.items() if "sequence" in name), None)
@@ -106,9 +106,9 @@ def _with_patches(backbone: keras.Model, preset: str) -> keras.Model:
 
 
 def _before_patches(backbone: keras.Model, preset: str) -> int:
-    """How many tokens stand before the patches: the class token, DeiT's of distillation, registers.
+    """Number of tokens before the patches: class token, DeiT's distillation token, registers.
 
-    By the class, since nothing in a sequence tells.
+    Listed by class, since the output does not show it.
     """
     known = {
         "ViTBackbone": int(getattr(backbone, "use_class_token", True)),
@@ -121,7 +121,7 @@ def _before_patches(backbone: keras.Model, preset: str) -> int:
     kind = type(backbone).__name__
     if kind not in known:
         raise ValueError(
-            f"The backbone of {preset!r}, {kind}, gives a sequence of which it is not known where "
+            f"The backbone of {preset!r}, {kind}, gives a sequence, but it is not known where "
             f"its patches begin; choose one of {', '.join(known)}, or one that gives a map."
         )
     return known[kind]

@@ -9,34 +9,34 @@ from clipbench_tf.features import TextFeatures
 from clipbench_tf.models.text_transformer import word_mask
 from clipbench_tf.models.transformer import normal
 
-# Where KerasHub's backbones gather what a text says: nothing in their outputs tells.
-_POOLED = ("BertBackbone", "AlbertBackbone", "ElectraBackbone")  # in a vector
-_FIRST = (  # in the first token
+# How KerasHub's backbones pool a text; their outputs do not show it.
+_POOLED = ("BertBackbone", "AlbertBackbone", "ElectraBackbone")  # into an output of its own
+_FIRST = (  # at the first token
     "DistilBertBackbone",
     "RobertaBackbone",
     "XLMRobertaBackbone",
     "DebertaV3Backbone",
 )
-_CAUSAL = ("CLIPTextEncoder",)  # in the end token
+_CAUSAL = ("CLIPTextEncoder",)  # at the end token
 
 
 class HubText(keras.layers.Layer):
     """A pre-trained backbone -> pooled -> projection.
 
     Call shape: int32 [B, L] of a `HubTokenizer` of the same preset -> `TextFeatures`: embedding
-    [B, embed_dim], tokens [B, L, D], mask [B, L]. Pooled is the backbone's own vector where it has
-    one (BERT, ALBERT, ELECTRA, SigLIP), else the first token of one that reads both ways
-    (DistilBERT, RoBERTa, XLM-RoBERTa, DeBERTa), or the end token of one that is causal (CLIP).
+    [B, embed_dim], tokens [B, L, D], mask [B, L]. The pooled vector is the backbone's own where it
+    has one (BERT, ALBERT, ELECTRA, SigLIP), the first token of other bidirectional ones
+    (DistilBERT, RoBERTa, XLM-RoBERTa, DeBERTa), the end token of causal ones (CLIP).
 
     Args:
         preset: a folder or a name (see `hub_preset.backbone`).
-        context_length: L at most; within what the preset was made for.
+        context_length: largest L; at most the preset's.
         embed_dim: width of the shared space.
-        locked: keep the backbone as it is; the projection learns.
+        locked: freeze the backbone; only the projection is trained.
 
     Raises:
-        ValueError: for a preset without tokenizer; when built, for one without backbone, made for
-            fewer positions, or of which it is not known where it gathers what it has read.
+        ValueError: if the preset has no tokenizer; when built, if it has no backbone or fewer
+            positions, or if it is not known how its backbone pools.
     """
 
     def __init__(
@@ -61,7 +61,7 @@ class HubText(keras.layers.Layer):
                 f"for at most {longest} tokens."
             )
         kind = type(backbone).__name__
-        # SigLIP's has a position for each place, and pools the last one.
+        # SigLIP's needs all of its positions, as it pools the last one.
         self.fixed = longest if kind == "SigLIPTextEncoder" else None
         self.causal = kind in _CAUSAL
         self.backbone = _with_tokens(backbone, self.preset)
@@ -73,16 +73,16 @@ class HubText(keras.layers.Layer):
         self.proj.build((None, width))
 
     def call(self, ids: tf.Tensor, training: bool = False) -> TextFeatures:
-        length, whole = tf.shape(ids)[1], ids
+        length, padded = tf.shape(ids)[1], ids
         if self.fixed is not None:
             more = self.fixed - length
-            whole = tf.pad(ids, [[0, 0], [0, more]], constant_values=self.vocabulary.pad)
-        # Up to the end token, which counts.
-        after = tf.cumsum(tf.cast(whole == self.vocabulary.end, tf.int32), axis=1, exclusive=True)
+            padded = tf.pad(ids, [[0, 0], [0, more]], constant_values=self.vocabulary.pad)
+        # 1 up to the end token, which is included.
+        after = tf.cumsum(tf.cast(padded == self.vocabulary.end, tf.int32), axis=1, exclusive=True)
         inputs = {
-            "token_ids": whole,
+            "token_ids": padded,
             "padding_mask": tf.cast(after < 1, tf.int32),
-            "segment_ids": tf.zeros_like(whole),
+            "segment_ids": tf.zeros_like(padded),
         }
         names = [tensor.name for tensor in self.backbone.inputs]
         pooled, tokens = self.backbone(
@@ -98,7 +98,7 @@ class HubText(keras.layers.Layer):
 
 
 def _with_tokens(backbone: keras.Model, preset: str) -> keras.Model:
-    """Ids (and what else the backbone reads) -> (pooled [B, D], tokens [B, L, D])."""
+    """A model of ids (and other inputs) -> (pooled [B, D], tokens [B, L, D])."""
     output, kind = backbone.output, type(backbone).__name__
     if kind in _POOLED:
         pooled, tokens = output["pooled_output"], output["sequence_output"]
@@ -109,9 +109,8 @@ def _with_tokens(backbone: keras.Model, preset: str) -> keras.Model:
         pooled, tokens = output, backbone.post_layer_norm.output
     else:
         raise ValueError(
-            f"The backbone of {preset!r}, {kind}, is not one of which it is known where it gathers "
-            f"what it has read; choose one of {', '.join(_POOLED + _FIRST + _CAUSAL)} or "
-            f"SigLIPTextEncoder."
+            f"The backbone of {preset!r}, {kind}, is not one whose pooling is known; choose "
+            f"one of {', '.join(_POOLED + _FIRST + _CAUSAL)} or SigLIPTextEncoder."
         )
     inputs = [backbone.input[name] for name in sorted(backbone.input)]
     return keras.Model(inputs, (pooled, tokens), name="backbone")

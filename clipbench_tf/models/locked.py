@@ -1,4 +1,4 @@
-"""LiT's locked image tower: weights of another run that stay as they are (Zhai et al. 2021)."""
+"""LiT's locked image tower: frozen weights of another run (Zhai et al. 2021)."""
 
 from pathlib import Path
 
@@ -10,24 +10,24 @@ from clipbench_tf.features import ImageFeatures
 
 
 class Locked(keras.layers.Layer):
-    """An image tower as another run left it: no gradient, batch norms with their running means.
+    """An image tower with the weights of another run: no gradient, batch norms in inference mode.
 
-    The whole tower is locked, its projection included; the text tower learns to meet it. LiT
-    takes a tower that was trained on labelled pictures, here it is one of this package's runs.
+    The whole tower is locked, its projection included; only the text tower adapts to it. Deviates:
+    LiT's tower was trained on labelled pictures, this one in another run of this package.
 
-    A run that goes on has the tower in its own checkpoints, and the other run may be gone by
-    then. Therefore the lack of usable weights is an error at the first training step, not before.
+    A resumed run restores the tower from its own checkpoints, and the other run may be deleted by
+    then. Therefore a lack of usable weights is an error at the first training step, not before.
 
     Call shape: that of `encoder`.
 
     Args:
-        encoder: a tower of the sizes that the other run trained. The number of heads, which
-            leaves no trace in the weights, is not compared.
+        encoder: a tower of the same sizes as in the other run. The number of heads, which does
+            not show in the weights, is not compared.
         checkpoint: the folder of the other run, or one of checkpoints such as
             `runs/clip/checkpoints/best`; the latest checkpoint in it counts.
 
     Raises:
-        ValueError: in training, if there is no such checkpoint or its tower is another one.
+        ValueError: in training, if there is no such checkpoint or its tower has other sizes.
     """
 
     def __init__(
@@ -53,7 +53,7 @@ class Locked(keras.layers.Layer):
         return tf.nest.map_structure(tf.stop_gradient, self.encoder(images, training=False))
 
     def check(self) -> None:
-        """Raises ValueError if the tower, which is built, still has its random weights."""
+        """Raises ValueError if the built tower still has its random weights."""
         if not self._problem:
             return
         with tf.init_scope():  # values can be read while a graph is traced, too
@@ -63,7 +63,7 @@ class Locked(keras.layers.Layer):
 
 
 def load(encoder: keras.layers.Layer, folder: str | Path) -> None:
-    """Gives `encoder`, which is built, the weights of the tower of its name in another run.
+    """Sets the built `encoder` to the weights of the tower of its name in another run.
 
     Raises:
         ValueError: if `folder` has no checkpoint, or one with another tower.
@@ -77,23 +77,23 @@ def load(encoder: keras.layers.Layer, folder: str | Path) -> None:
         )
     reader = tf.train.load_checkpoint(path)
     shapes = reader.get_variable_to_shape_map()
-    # What checkpoints/checkpoints.py writes: the path of each variable, with "/" as ".S".
+    # Names as checkpoints/checkpoints.py writes them: each variable's path, "/" written ".S".
     marker = f".S{encoder.name}.S"
-    theirs = {
+    names = {
         name.split(marker, 1)[1].split("/", 1)[0].replace(".S", "/"): name
         for name in shapes
         if marker in name
     }
-    there = {key: tuple(shapes[name]) for key, name in theirs.items()}
-    ours = {v.path.removeprefix(f"{encoder.path}/"): v for v in encoder.variables}
-    here = {key: tuple(v.shape) for key, v in ours.items()}
-    if there != here:
-        key = min(key for key, _ in there.items() ^ here.items())
+    saved = {key: tuple(shapes[name]) for key, name in names.items()}
+    variables = {v.path.removeprefix(f"{encoder.path}/"): v for v in encoder.variables}
+    expected = {key: tuple(v.shape) for key, v in variables.items()}
+    if saved != expected:
+        key = min(key for key, _ in saved.items() ^ expected.items())
         raise ValueError(
             f"The tower {encoder.name} in {path} has other sizes than the one to be locked: "
-            f"{key} is {there.get(key, 'missing')} there, {here.get(key, 'missing')} here. Give "
-            f"both runs the same file of gin/models, or bind locked.Locked.checkpoint to a run "
-            f"that fits."
+            f"{key} is {saved.get(key, 'missing')} there, {expected.get(key, 'missing')} here. "
+            f"Give both runs the same file of gin/models, or bind locked.Locked.checkpoint to a "
+            f"run that fits."
         )
-    for key, variable in ours.items():
-        variable.assign(reader.get_tensor(theirs[key]))
+    for key, variable in variables.items():
+        variable.assign(reader.get_tensor(names[key]))

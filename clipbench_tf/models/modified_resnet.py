@@ -11,8 +11,8 @@ from clipbench_tf.models.batch_norm import BatchNorm
 from clipbench_tf.models.pixels import Normalize
 from clipbench_tf.models.transformer import normal, torch_uniform
 
-EXPANSION = 4  # output over inner channels of a bottleneck
-REDUCTION = 32  # pixels over positions of the last map, along a side
+EXPANSION = 4  # ratio of output to inner channels of a bottleneck
+REDUCTION = 32  # ratio of pixels to positions of the last map, along a side
 
 
 class ModifiedResNet(keras.layers.Layer):
@@ -24,11 +24,11 @@ class ModifiedResNet(keras.layers.Layer):
     [B, embed_dim], pooled [B, 32 * width] (attention-pooled, before the projection), tokens
     [B, (image_size / 32)^2, 32 * width] (the last map, which FILIP aligns with words).
 
-    In training the batch norms see all that one call gives them, thus all views of all replicas.
-    Their running variance is the mean of biased variances, PyTorch's that of unbiased ones: it
-    differs by 1 / (B H W) of itself, H W being the positions of that map.
+    In training the batch norms see the whole input of a call: all views of all replicas. Their
+    running variance averages biased variances, PyTorch's unbiased ones, which differ by a factor
+    of 1 - 1 / (B H W), with H W positions in the map.
 
-    Deviates: the released code passes the views one by one, and in its configurations that run
+    Deviates: the released code encodes the views one by one, and in its configurations that work
     the batch norms see each GPU's own batch only (`synchronized=False`).
 
     Args:
@@ -37,11 +37,11 @@ class ModifiedResNet(keras.layers.Layer):
         width: channels after the stem; the last map has 32 times as many.
         heads: of the attention pooling.
         embed_dim: width of the shared space.
-        synchronized: whether batch norms see the global batch.
+        synchronized: whether batch norms see the global batch, or that of each replica.
 
     Raises:
         ValueError: if `image_size` is not a multiple of 32, `width` of 2, or 32 * `width` of
-            `heads`, or if `depths` does not hold four positive numbers.
+            `heads`, or `depths` is not four positive numbers; when built, for another image size.
     """
 
     def __init__(
@@ -91,7 +91,7 @@ class ModifiedResNet(keras.layers.Layer):
             )
 
     def call(self, images: tf.Tensor, training: bool = False) -> ImageFeatures:
-        # PyTorch pads both sides alike; "same" with a stride of 2 would pad one side only.
+        # PyTorch pads both sides equally; "same" with a stride of 2 would pad one side only.
         x = tf.pad(self.normalize(images), [[0, 0], [1, 1], [1, 1], [0, 0]])
         x = tf.nn.relu(self.bn1(self.conv1(x), training=training))
         x = tf.nn.relu(self.bn2(self.conv2(x), training=training))
@@ -112,7 +112,7 @@ class Bottleneck(keras.layers.Layer):
     Args:
         channels: of the input.
         width: channels of the inner convolutions.
-        stride: by which both paths are averaged before their last convolution.
+        stride: of the average pools in both paths, before their last convolution.
         project: whether the shortcut has a convolution of its own; needed where the shape
             changes.
     """
@@ -135,7 +135,7 @@ class Bottleneck(keras.layers.Layer):
         self.bn1, self.bn2 = (
             BatchNorm(synchronized=synchronized, name=name) for name in ("bn1", "bn2")
         )
-        # At the start, a block passes its shortcut on and adds nothing.
+        # At the start a block adds nothing to its shortcut.
         self.bn3 = BatchNorm(synchronized=synchronized, gamma="zeros", name="bn3")
         self.downsample = None
         if project:
@@ -164,7 +164,7 @@ class Bottleneck(keras.layers.Layer):
 
 
 def _bottlenecks(depths: Sequence[int], width: int, synchronized: bool) -> list[Bottleneck]:
-    """All blocks in a row; stage s has inner width 2^s * width, and all but the first halve."""
+    """All blocks in order; stage s has inner width 2^s * width; all but the first halve the map."""
     blocks: list[Bottleneck] = []
     channels = width
     for stage, depth in enumerate(depths):
@@ -192,7 +192,7 @@ def convolution(
     strides: int = 1,
     padding: str = "same",
 ) -> keras.layers.Conv2D:
-    """A convolution from `channels` to `filters` without bias, started as in PyTorch."""
+    """A convolution from `channels` to `filters` without bias, initialised as in PyTorch."""
     return keras.layers.Conv2D(
         filters,
         size,

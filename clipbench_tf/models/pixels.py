@@ -1,4 +1,4 @@
-"""From bytes of colour to the numbers a tower sees."""
+"""Normalisation of pixels."""
 
 import keras
 import tensorflow as tf
@@ -7,8 +7,8 @@ import tensorflow as tf
 class Normalize(keras.layers.Layer):
     """Subtracts ImageNet's mean and divides by its standard deviation, per channel.
 
-    Call shape: uint8 or float [..., 3] in 0..255 -> compute dtype [..., 3]. ImageNet's
-    statistics, not CLIP's, are what the paper's released code uses.
+    Call shape: uint8 or float [..., 3] in 0..255 -> compute dtype [..., 3]. As the paper's released
+    code does: ImageNet's statistics, not CLIP's.
     """
 
     MEAN = (0.485, 0.456, 0.406)

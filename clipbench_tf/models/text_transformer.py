@@ -18,8 +18,8 @@ class TextTransformer(keras.layers.Layer):
     Deviates: the paper's released code gives the projection a bias; CLIP's has none
     (`projection_bias`).
 
-    `merges` is the tokenizer's; `vocabulary_size` is the number of rows of the token table, by
-    default one for each of its ids (OpenAI's weights have none for the mask). `recompute` trades
+    `merges` is the tokenizer's; `vocabulary_size` is the number of token embeddings, by default one
+    for each of its ids (OpenAI's weights have none for the mask). `recompute` trades
     time for memory (see `Transformer`).
     """
 
@@ -63,7 +63,7 @@ class TextTransformer(keras.layers.Layer):
         x = self.token_embedding(ids)
         x += tf.cast(self.positional_embedding, x.dtype)[: tf.shape(ids)[1]]
         x = self.ln_final(self.transformer(x))
-        # By id, not by the highest id: the mask token is higher than the end token.
+        # By the end token's id, not by the highest id: the mask token is higher than the end token.
         end = tf.argmax(tf.cast(tf.equal(ids, self.vocabulary.end), tf.int32), axis=1)
         pooled = tf.gather(x, end, axis=1, batch_dims=1)
         return TextFeatures(self.proj(pooled), x, word_mask(ids, self.vocabulary))

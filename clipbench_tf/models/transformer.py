@@ -11,8 +11,8 @@ import tensorflow as tf
 def quick_gelu(x: tf.Tensor) -> tuple[tf.Tensor, Callable[[tf.Tensor], tf.Tensor]]:
     """x * sigmoid(1.702 x), CLIP's approximation of GELU, of any shape.
 
-    Its gradient is one compiled pass that keeps `x` alone, where autodiff makes seven; the
-    function itself stays free of XLA, so that exports are.
+    Its gradient is one compiled pass that stores only `x`, where autodiff makes seven; the function
+    itself does not use XLA, so that exports do not either.
     """
     return x * tf.sigmoid(1.702 * x), lambda upstream: _quick_gelu_gradient(x, upstream)
 
@@ -77,7 +77,7 @@ class Attention(keras.layers.Layer):
 class Block(keras.layers.Layer):
     """x + attention(norm(x)), then x + mlp(norm(x)). Call shape: [B, L, D] -> [B, L, D].
 
-    Without `training`, activations are one operation with the product before them.
+    Without `training`, each activation is fused with the product before it.
     """
 
     def __init__(self, *, width: int, heads: int, depth: int, causal: bool, name: str) -> None:
@@ -113,8 +113,8 @@ class Block(keras.layers.Layer):
     def _fused_mlp(self, x: tf.Tensor) -> tf.Tensor:
         """c_proj(c_fc(x)), by quick_gelu(z) = silu(1.702 z) / 1.702.
 
-        TensorFlow runs product, bias and silu as one kernel where nothing else reads between,
-        which a gradient would. Rows are scaled, not weights, which outnumber them in small batches.
+        TensorFlow fuses product, bias and silu into one kernel if nothing else reads their results,
+        as a gradient would. Rows are scaled, not weights, which are more in small batches.
         """
         rows = tf.reshape(x, [-1, x.shape[-1]])
         hidden = _scaled(1.702 * rows, self.c_fc)
@@ -123,12 +123,12 @@ class Block(keras.layers.Layer):
 
 
 def _scaled(x: tf.Tensor, layer: keras.layers.Dense) -> tf.Tensor:
-    """[N, C] -> [N, D]: 1.702 times what `layer` makes of x / 1.702, without its activation."""
+    """[N, C] -> [N, D]: 1.702 layer(x / 1.702), without the activation of `layer`."""
     return tf.nn.bias_add(tf.matmul(x, layer.kernel.value), 1.702 * layer.bias.value)
 
 
 class Transformer(keras.layers.Layer):
-    """`depth` blocks in a row. Call shape: [B, L, D] -> [B, L, D].
+    """`depth` blocks in sequence. Call shape: [B, L, D] -> [B, L, D].
 
     With `recompute`, training keeps only the input of each block and computes the rest again for
     the gradient (Chen et al. 2016): the same numbers in less memory, for a third more operations.
@@ -152,7 +152,7 @@ class Transformer(keras.layers.Layer):
         ]
 
     def build(self, input_shape: tuple[int | None, ...]) -> None:
-        # Keras would otherwise build each block by drawing the graph of its call, several times.
+        # Keras would otherwise build each block by tracing its call, several times.
         for block in self.blocks:
             block.build(input_shape)
 

@@ -15,13 +15,14 @@ class VisionTransformer(keras.layers.Layer):
     [B, embed_dim], pooled [B, width], tokens [B, (image_size / patch_size)^2, width] (the patch
     outputs of the last block, before the last norm).
 
-    Deviates: the paper's released code leaves the patch embedding frozen at its random start
+    Deviates: the paper's released code freezes the patch embedding at its random initialisation
     (`frozen_patches`).
 
     `recompute` trades time for memory (see `Transformer`).
 
     Raises:
-        ValueError: if `image_size` is not a multiple of `patch_size`, or `width` of `heads`.
+        ValueError: if `image_size` is not a multiple of `patch_size`, or `width` of `heads`; when
+            built, for another image size.
     """
 
     def __init__(
