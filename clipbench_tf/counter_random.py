@@ -10,14 +10,14 @@ def random_words(
 ) -> tuple[tf.Tensor, ...]:
     """Three independent uint32 [...] for every pair of a seed and a counter.
 
-    They depend on the two and `salt` alone, not on the batch around them, which tf.random's
-    stateless functions offer for one seed at a time only. The hash is pcg3d of M. Jarzynski and
+    They depend only on the pair and `salt`, not on the rest of the batch; tf.random's stateless
+    functions take a single seed at a time. The hash is pcg3d of M. Jarzynski and
     M. Olano, "Hash Functions for GPU Rendering", JCGT 9(3), 2020.
 
     Args:
       seeds: int32 [..., 2].
       counters: integers in [0, 2^20), of a shape that broadcasts with that of the seeds.
-      salt: in [0, 4096), another one for each use of the same seeds.
+      salt: in [0, 4096), a different one for each use of the same seeds.
     """
     words = tf.bitcast(seeds, tf.uint32)
     z = tf.cast(counters, tf.uint32) + tf.constant(salt << 20, tf.uint32)

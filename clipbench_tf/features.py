@@ -13,9 +13,9 @@ class Batch(TypedDict, total=False):
     """One batch as the pipeline yields it."""
 
     images: tf.Tensor  # uint8 [B, V, H, W, 3]
-    ids: tf.Tensor  # int32 [B, T, L], padded with 0 to the longest; view 0 is the (masked) caption
-    mlm_labels: tf.Tensor  # int32 [B, L]: the id to restore in view 0, -100 elsewhere
-    position: tf.Tensor  # int64 [B]: where in the endless stream of records each pair stood
+    ids: tf.Tensor  # int32 [B, T, L], padded to the longest; view 0 is the (masked) caption
+    mlm_labels: tf.Tensor  # int32 [B, L]: the id that was masked in the caption, -100 elsewhere
+    position: tf.Tensor  # int64 [B]: the position of each pair in the endless stream of records
 
 
 class ImageFeatures(NamedTuple):
@@ -35,12 +35,12 @@ class TextFeatures(NamedTuple):
 
 
 class Features(NamedTuple):
-    """All that the objectives may read."""
+    """The inputs of the objectives."""
 
     images: tuple[ImageFeatures, ...]  # one for each image view
     texts: tuple[TextFeatures, ...]  # one for each text view
     scale: tf.Tensor  # scalar, 1 / temperature
-    mlm_labels: tf.Tensor | None = None  # int32 [B, L], for text view 0
+    mlm_labels: tf.Tensor | None = None  # int32 [B, L], for the masked text view
 
 
 def unit(vectors: tf.Tensor, epsilon: float = 1e-12) -> tf.Tensor:

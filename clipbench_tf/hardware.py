@@ -1,4 +1,4 @@
-"""What this machine's processor and GPUs are, and the precision that they are fastest in."""
+"""This machine's processor and GPUs, and the precision that they are fastest in."""
 
 import platform
 import re
@@ -7,22 +7,22 @@ from typing import NamedTuple
 
 import tensorflow as tf
 
-FACTOR = "5 to 10 times"  # float32 over imitated bfloat16, on an AMD EPYC Milan: 57 to 5-11 pairs/s
+FACTOR = "5 to 10 times"  # float32 over imitated bfloat16: 57 to 5-11 pairs/s on an AMD EPYC Milan
 _CPUINFO = Path("/proc/cpuinfo")
-_GPU_CAPABILITY = (8, 0)  # of the first NVIDIA GPUs that multiply bfloat16, the A100's
+_GPU_CAPABILITY = (8, 0)  # of the first NVIDIA GPU with bfloat16 arithmetic, the A100
 
 
 class Precision(NamedTuple):
-    """A Keras dtype policy, and why it is the one."""
+    """A Keras dtype policy, and the reason for it."""
 
     policy: str
     reason: str
 
 
 def fastest() -> Precision:
-    """mixed_bfloat16 where the devices that train multiply it, float32 elsewhere.
+    """mixed_bfloat16 if the devices that train have arithmetic for it, else float32.
 
-    These are all visible GPUs, or the CPU where there is none. Starts no device.
+    These are all visible GPUs, or the CPU if there is none. Initialises no device.
     """
     gpus = tf.config.get_visible_devices("GPU")
     details = [tf.config.experimental.get_device_details(gpu) for gpu in gpus]
@@ -45,7 +45,7 @@ def imitates_bfloat16() -> bool:
 def cpu_bfloat16() -> str | None:
     """The CPU's instructions that multiply bfloat16, as Linux calls them; None where it has none.
 
-    x86 has avx512_bf16 or amx_bf16, Arm bf16. A system that does not say counts as without.
+    x86 has avx512_bf16 or amx_bf16, Arm bf16. None too where /proc/cpuinfo does not list them.
     """
     flags = re.findall(r"^(?:flags|Features)\s*:(.*)$", _cpuinfo(), flags=re.MULTILINE)
     known = [

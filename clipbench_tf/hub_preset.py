@@ -1,6 +1,6 @@
 """KerasHub presets: pre-trained backbones, image converters and tokenizers, by folder or name.
 
-KerasHub takes three seconds to import, which only runs that use it pay.
+KerasHub takes three seconds to import, so it is imported only where it is used.
 """
 
 from collections.abc import Iterator
@@ -12,10 +12,10 @@ import keras
 
 
 def backbone(preset: str, part: str) -> keras.Model:
-    """The backbone of `preset` with its weights, in the present precision.
+    """The backbone of `preset` with its weights, under the current dtype policy.
 
     Args:
-        preset: a folder that `save_to_preset` wrote, or a name that KerasHub downloads from
+        preset: a folder that `save_to_preset` wrote, or a name that KerasHub downloads
             (`vit_base_patch16_224_imagenet`, `kaggle://...`, `hf://...`).
         part: "vision_encoder" or "text_encoder", where the backbone has two towers.
 
@@ -48,11 +48,11 @@ def image_scale(preset: str) -> tuple[Any, Any]:
 def tokenizer(preset: str) -> Any:
     """The preset's tokenizer, a new one each time.
 
-    SentencePiece's lives in a kernel that TensorFlow drops whenever its random seed is set, so that
-    one from before is of no use after.
+    TensorFlow drops the kernel that holds a SentencePiece tokenizer when the random seed is set,
+    which makes earlier instances unusable.
 
     Raises:
-        ValueError: if the preset has none.
+        ValueError: if the preset has no tokenizer.
     """
     import keras_hub
 
@@ -62,10 +62,10 @@ def tokenizer(preset: str) -> Any:
 
 @contextmanager
 def _explained(preset: str, what: str) -> Iterator[None]:
-    """Turns what KerasHub raises for a preset that is not there into one that names the remedy."""
+    """Turns KerasHub's errors for a missing preset into a ValueError that names the remedy."""
     try:
         yield
-    except Exception as error:  # of many types, by where the preset is looked for
+    except Exception as error:  # of various types, depending on where the preset is looked up
         place = Path(preset)
         state = "is a folder" if place.is_dir() else "is no folder here"
         lines = [line.strip() for line in str(error).splitlines() if line.strip()]

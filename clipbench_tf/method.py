@@ -26,15 +26,18 @@ class Method(keras.Model):
         image_encoder: uint8 [N, H, W, 3] -> `ImageFeatures`.
         text_encoder: int32 [N, L] -> `TextFeatures`.
         objectives: the supervision signals; their names must differ.
-        temperature: start of the learnable temperature (paper section 4.1: 0.07).
+        temperature: initial value of the learnable temperature (paper section 4.1: 0.07).
         temperature_range: bounds kept after each step, CLIP's [1/100, 1]. Deviates: the
             released code forces log(1 / temperature) into [3, 6]; bind (0.002479, 0.049787).
-        separate_views: pass the views of pictures through their tower one by one, as the released
-            code does, so that its batch norms see one view at a time.
-        xla: run the towers through XLA, under any strategy. Not where synchronised batch norms
-            exchange between replicas.
-        chunks: parts that a replica's batch is encoded in, one after the other, where it does not
-            fit at once; the gradient stays that of the whole batch (see `gradient_cache.py`).
+        separate_views: encode the image views one by one, as the released code does, so that batch
+            norms see one view at a time.
+        xla: compile the towers with XLA, under any strategy; not possible with batch norms that are
+            synchronised between replicas.
+        chunks: number of parts in which a replica's batch is encoded, one at a time, to save
+            memory; the gradient stays that of the whole batch (see `gradient_cache.py`).
+
+    Raises:
+        ValueError: for objectives without or with equal names, or a value out of range.
     """
 
     def __init__(
@@ -67,7 +70,7 @@ class Method(keras.Model):
         self._check_towers()
         float16 = keras.config.dtype_policy().compute_dtype == "float16"
         self.loss_scale = LossScale(name="loss_scale") if float16 else None
-        # Set to 1 on any worker, it ends training on all of them after the same step.
+        # 1 on any worker ends training on all workers after the same step.
         self.stop = tf.Variable(0.0, trainable=False, name="stop")
         self._start = math.log(1 / temperature)
         self._bounds = (math.log(1 / high), math.log(1 / low))
@@ -76,14 +79,13 @@ class Method(keras.Model):
         """Creates all variables from one example `batch` (its values do not matter).
 
         Raises:
-            ValueError: if XLA would have to exchange between replicas, or a tower cannot encode its
-                batch in chunks.
+            ValueError: if `xla` or `chunks` is not possible with a tower.
         """
         self.logit_scale = self.add_weight(
             (), keras.initializers.Constant(self._start), dtype="float32", name="logit_scale"
         )
-        # How many records of its endless stream each worker has consumed: a resumed run goes on
-        # from there (see data/pipeline.py).
+        # How many records of its endless stream each worker has read: a resumed run continues
+        # there (see data/pipeline.py).
         self.position = self.add_weight(
             (replicas.workers(),), "zeros", dtype="int64", trainable=False, name="position"
         )
@@ -93,16 +95,16 @@ class Method(keras.Model):
         if self.loss_scale is not None:
             self.loss_scale.build()
         features = self.call(batch)
-        self._check_towers()  # again, for those that make their layers when they are built
+        self._check_towers()  # again, for towers that make their layers in `build`
         for objective in self.objectives:
             objective(features)
 
     def _check_towers(self) -> None:
-        """Raises where `chunks` would change the gradient, or `xla` could not be compiled."""
+        """Raises ValueError where `chunks` would change the gradient, or `xla` cannot compile."""
         for tower in (self.image_encoder, self.text_encoder):
-            learning = [x for x in tower._flatten_layers() if x.trainable]
+            trainable = [x for x in tower._flatten_layers() if x.trainable]
             norms = [x for x in batch_norms(tower) if x.trainable]
-            random = [x for x in learning if getattr(x, "seed_generator", None) is not None]
+            random = [x for x in trainable if getattr(x, "seed_generator", None) is not None]
             if self.chunks > 1 and norms:
                 raise ValueError(
                     f"chunks is {self.chunks}, but the batch norms of {type(tower).__name__} must "
@@ -111,8 +113,8 @@ class Method(keras.Model):
             if self.chunks > 1 and random:
                 raise ValueError(
                     f"chunks is {self.chunks}, and every part is encoded twice, but "
-                    f"{random[0].name} of {type(tower).__name__} drops others each time; bind "
-                    f"chunks = 1 or a tower without dropout."
+                    f"{random[0].name} of {type(tower).__name__} draws other random numbers each "
+                    f"time; bind chunks = 1 or a tower without dropout."
                 )
             if self.xla and replicas.count() > 1 and any(x.synchronized for x in norms):
                 raise ValueError(
@@ -130,11 +132,11 @@ class Method(keras.Model):
     def features(
         self, images: tuple[ImageFeatures, ...], texts: tuple[TextFeatures, ...], batch: Batch
     ) -> Features:
-        """What the objectives read of `batch` and its encoded views."""
+        """The inputs of the objectives, from the encoded views of `batch`."""
         return Features(images, texts, self.scale(), batch.get("mlm_labels"))
 
     def encode_images(self, images: tf.Tensor, training: bool = False) -> tuple[ImageFeatures, ...]:
-        """uint8 [B, V, H, W, 3] -> one `ImageFeatures` a view, in one pass of the tower."""
+        """uint8 [B, V, H, W, 3] -> an `ImageFeatures` for each view, in one pass of the tower."""
         if self.separate_views:
             return tuple(
                 self._encode(self.image_encoder, v, training) for v in tf.unstack(images, axis=1)
@@ -142,24 +144,24 @@ class Method(keras.Model):
         return _by_view(lambda flat: self._encode(self.image_encoder, flat, training), images)
 
     def encode_texts(self, ids: tf.Tensor, training: bool = False) -> tuple[TextFeatures, ...]:
-        """int32 [B, T, L] -> one `TextFeatures` a view, in one pass of the tower."""
+        """int32 [B, T, L] -> a `TextFeatures` for each view, in one pass of the tower."""
         return _by_view(lambda flat: self._encode(self.text_encoder, flat, training), ids)
 
     def _encode(self, tower: keras.layers.Layer, x: tf.Tensor, training: bool) -> Any:
         if not (self.xla and self.built):
             return tower(x, training=training)
-        # A function of its own for each replica, whose variables are others.
+        # One function for each replica, as each has its own variables.
         run = tf.function(lambda inputs: tower(inputs, training=training), jit_compile=True)
         return run(x)
 
     def scale(self) -> tf.Tensor:
-        """1 / temperature, within its range."""
+        """Scalar float32: 1 / temperature."""
         return tf.exp(tf.convert_to_tensor(self.logit_scale))
 
     def gradients(
         self, batch: Batch, variables: Sequence[tf.Variable]
     ) -> tuple[dict[str, tf.Tensor], list[tf.Tensor | None]]:
-        """The scalars of a step and the gradient of its loss, of the whole batch in any case."""
+        """The scalars of a step and the gradient of its loss over the batch, also with `chunks`."""
         if self.chunks > 1:
             return gradient_cache.gradients(
                 lambda part: (
@@ -176,7 +178,7 @@ class Method(keras.Model):
         return scalars, tape.gradient(loss, variables)
 
     def losses(self, features: Features) -> tuple[dict[str, tf.Tensor], tf.Tensor]:
-        """The scalars of a training step, by name, and the one to differentiate."""
+        """The scalars of a training step, by name, and the scalar to differentiate."""
         losses = {}
         for objective in self.objectives:
             with replicas.sender(objective.name):
@@ -192,8 +194,8 @@ class Method(keras.Model):
     def train_step(self, batch: Batch) -> dict[str, tf.Tensor]:
         """One step on this replica's batch; returns the scalars to log, equal on all replicas.
 
-        A step whose loss or gradient is not finite on any replica is no step on all of them: no
-        weight, no moving statistic and no step count changes, but `skipped_steps` does.
+        If the loss or gradient is not finite on any replica, all of them skip the step: no weight,
+        moving statistic or step count changes, and `skipped_steps` rises by 1.
         """
         variables = self.trainable_variables
         moving = [v for x in batch_norms(self) for v in (x.moving_mean, x.moving_variance)]
@@ -201,9 +203,9 @@ class Method(keras.Model):
         with replicas.traffic() as traffic:
             scalars, gradients = self.gradients(batch, [v.value for v in variables])
         scalars = replicas.mean({**scalars, "stop": self.stop.read_value()})
-        # A method may leave a variable out: FILIP, for one, does not use the projections. Dense,
-        # because a word of several captions has a sparse gradient in parts, and both the norm
-        # and Keras's Adam would square the parts, not their sum.
+        # A variable may be unused, as the projections are in FILIP. Gradients are made dense, as a
+        # word in several captions has a sparse gradient in parts, and both the norm and Keras's
+        # Adam would square the parts, not their sum.
         used = [(g, v) for g, v in zip(gradients, variables, strict=True) if g is not None]
         reduced = replicas.total([tf.convert_to_tensor(g) for g, _ in used])
         if self.loss_scale is not None:
@@ -213,8 +215,8 @@ class Method(keras.Model):
         temperature = 1 / self.scale()
         tf.cond(
             finite,
-            lambda: self._move(reduced, [v for _, v in used]),
-            lambda: self._hold(statistics),
+            lambda: self._apply_step(reduced, [v for _, v in used]),
+            lambda: self._skip_step(statistics),
         )
         if self.loss_scale is not None:
             self.loss_scale.update(finite)
@@ -228,19 +230,19 @@ class Method(keras.Model):
             **{f"traffic/{name}": number for name, number in traffic.items()},
         }
 
-    def _move(self, gradients: list[tf.Tensor], variables: list[keras.Variable]) -> tf.Tensor:
+    def _apply_step(self, gradients: list[tf.Tensor], variables: list[keras.Variable]) -> tf.Tensor:
         self.optimizer.apply(gradients, variables)
         self.logit_scale.assign(tf.clip_by_value(self.logit_scale.value, *self._bounds))
         return tf.constant(True)
 
-    def _hold(self, statistics: list[tuple[keras.Variable, tf.Tensor]]) -> tf.Tensor:
+    def _skip_step(self, statistics: list[tuple[keras.Variable, tf.Tensor]]) -> tf.Tensor:
         for variable, before in statistics:
             variable.assign(before)
         self.skipped_steps.assign(self.skipped_steps.value + 1.0)
         return tf.constant(False)
 
     def compile(self, optimizer: keras.optimizers.Optimizer) -> None:
-        """Sets the optimizer; on several replicas one that takes reduced gradients: FusedAdamW."""
+        """Sets the optimizer; on several replicas, one that takes summed gradients (FusedAdamW)."""
         super().compile(optimizer=optimizer, auto_scale_loss=False)
 
     def make_train_function(self, force: bool = False) -> None:
@@ -252,7 +254,7 @@ class Method(keras.Model):
 
 
 def batch_norms(layer: keras.layers.Layer) -> list[keras.layers.BatchNormalization]:
-    """All of `layer` that normalise over the batch."""
+    """The batch norms among the layers of `layer`, itself included."""
     return [x for x in layer._flatten_layers() if isinstance(x, keras.layers.BatchNormalization)]
 
 

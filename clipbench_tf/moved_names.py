@@ -1,4 +1,4 @@
-"""Names of earlier versions in gin files, and what they are called today."""
+"""Names of earlier versions in gin files, and their current names."""
 
 import re
 from collections.abc import Iterator
@@ -16,10 +16,10 @@ CONFIGURABLES = {"runtime.prepare": "strategy.prepare"}
 
 def _patterns() -> Iterator[tuple[re.Pattern[str], str]]:
     for old, new in MODULES.items():
-        (package, name), (today, module) = old.rsplit(".", 1), new.rsplit(".", 1)
+        (package, name), (new_package, module) = old.rsplit(".", 1), new.rsplit(".", 1)
         yield (
             re.compile(rf"\bfrom clipbench_tf\.{package} import {name}\b"),
-            f"from clipbench_tf.{today} import {module}",
+            f"from clipbench_tf.{new_package} import {module}",
         )
         yield re.compile(rf"\bclipbench_tf\.{re.escape(old)}\b"), f"clipbench_tf.{new}"
     for old, new in CONFIGURABLES.items():
@@ -30,13 +30,13 @@ _PATTERNS = tuple(_patterns())
 
 
 def found(text: str) -> dict[str, str]:
-    """The old names in gin `text`, comments left out, and the new name of each."""
+    """The old names in gin `text`, comments excluded, and the new name of each."""
     code = re.sub(r"#.*", "", text)
     return {match[0]: new for pattern, new in _PATTERNS for match in pattern.finditer(code)}
 
 
 def translated(text: str) -> str:
-    """Gin `text` with the names of today."""
+    """Gin `text` with the current names."""
     for pattern, new in _PATTERNS:
         text = pattern.sub(new, text)
     return text

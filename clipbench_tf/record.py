@@ -1,4 +1,4 @@
-"""The circumstances of a result: hardware, package versions, git commit."""
+"""The environment of a result: hardware, package versions, git commit."""
 
 import json
 import os
@@ -25,12 +25,12 @@ PACKAGES = (
 
 
 def environment() -> dict:
-    """Facts for a JSON record; no host names, no paths."""
+    """The environment as JSON values; no host names, no paths."""
     return {"hardware": _hardware(), "packages": packages(), "git_commit": commit()}
 
 
 def write(record: dict, path: Path) -> None:
-    """Writes one JSON `record`, whole or not at all."""
+    """Writes `record` as JSON to `path`, atomically."""
     partial = path.with_name(path.name + ".partial")
     partial.write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
     os.replace(partial, path)
@@ -54,14 +54,14 @@ def packages() -> dict[str, str]:
         try:
             versions[name] = metadata.version(name)
         except metadata.PackageNotFoundError:
-            continue  # an optional one, such as gin for those who use the library alone
+            continue  # an optional one, such as gin where only the library is used
     return versions
 
 
 def commit() -> str | None:
-    """The commit of the checkout that runs, with "-dirty" if it was changed; else None.
+    """The commit of the checkout that runs, with "-dirty" if it was changed; None without one.
 
-    The package may be installed apart from the checkout, and then the script tells.
+    If the package is installed outside the checkout, the checkout is that of the main script.
     """
     main = getattr(sys.modules.get("__main__"), "__file__", None)
     for file in (clipbench_tf.__file__, main):

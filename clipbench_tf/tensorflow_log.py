@@ -1,4 +1,4 @@
-"""Keeps back what TensorFlow says of itself as it starts, but no error: for the scripts."""
+"""Suppresses TensorFlow's messages at start-up, except errors; for the scripts."""
 
 import contextlib
 import os
@@ -8,18 +8,18 @@ from collections.abc import Iterator
 from pathlib import Path
 
 _LEVEL = "TF_CPP_MIN_LOG_LEVEL"
-# Lines of level I, such as "oneDNN custom operations are on", and what comes before the first.
+# Lines of level I, such as "oneDNN custom operations are on", and the one before the first.
 _LINES = r"^(I[0-9]{4} [0-9:.]+ .*\]|WARNING: All log messages before absl::InitializeLog\(\))"
 _DRIVERS = ("/dev/nvidiactl", "/dev/dxg")  # the second is that of WSL
 
 
 @contextlib.contextmanager
 def held_back() -> Iterator[None]:
-    """Import TensorFlow within, and not before.
+    """Suppresses the messages in this context; import TensorFlow in it, not before.
 
-    Without a GPU driver, or with all GPUs hidden by CUDA_VISIBLE_DEVICES, its errors say that there
-    is none, or repeat what is raised in Python, so only what ends the process is shown; else all
-    errors are. A TF_CPP_MIN_LOG_LEVEL of the user's own holds instead, and 0 shows everything.
+    Without a GPU driver, or with all GPUs hidden by CUDA_VISIBLE_DEVICES, TensorFlow's errors only
+    report that, or repeat a Python exception, so only fatal ones are shown; otherwise all errors
+    are. If the user has set TF_CPP_MIN_LOG_LEVEL, it applies instead, and 0 shows everything.
     """
     if os.environ.setdefault(_LEVEL, "2" if _may_have_gpus() else "3") in ("", "0"):
         yield
@@ -35,9 +35,9 @@ def _may_have_gpus() -> bool:
 
 @contextlib.contextmanager
 def _filtered() -> Iterator[None]:
-    """Standard error without `_LINES`, which TensorFlow 2.21 writes before it knows its level.
+    """Removes `_LINES` from standard error; TensorFlow 2.21 writes them before it reads its level.
 
-    Another process reads them, so that the last words of one that is killed are heard.
+    A separate process filters, so that the last messages of a killed process are still shown.
     """
     command = ["grep", "--line-buffered", "--text", "--invert-match", "--extended-regexp", _LINES]
     try:

@@ -22,7 +22,7 @@ class Attempts:
         self._failing = False
 
     def succeeds(self, write: Callable[[], object], loss: str) -> bool:
-        """Calls `write`; returns whether it succeeded. `loss` names what is missing if not."""
+        """Calls `write`; returns whether it succeeded. A failure is logged, `loss` first."""
         try:
             write()
         except WRITE_ERRORS as error:

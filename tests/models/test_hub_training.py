@@ -127,7 +127,7 @@ def test_a_locked_backbone_stays_as_it_is_and_the_rest_learns(tmp_path):
 
 
 def test_chunks_are_refused_where_they_would_change_the_gradient(tmp_path):
-    for locked, why in ((False, "batch norms of HubImage"), (True, "of HubText drops others")):
+    for locked, why in ((False, "batch norms of HubImage"), (True, "of HubText draws other")):
         method = Method(
             image_encoder=HubImage(preset=preset("resnet"), image_size=SIZE, locked=locked),
             text_encoder=HubText(preset=preset("bert"), context_length=LENGTH),
