@@ -8,7 +8,7 @@ import tensorflow as tf
 from clipbench_tf.distribution import cluster, replicas
 
 STATUS = 75  # sysexits.h's EX_TEMPFAIL: the same command can be started again
-LINGER = 10.0  # seconds that a worker still listens before it exits, lest others report it as lost
+LINGER = 10.0  # seconds to keep listening before exit; others would report this worker as lost
 _CONNECT_TIMEOUT = 5.0  # seconds
 
 

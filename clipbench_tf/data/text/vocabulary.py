@@ -18,7 +18,7 @@ class Vocabulary(NamedTuple):
 
 
 def clip(merges: int = MERGES) -> Vocabulary:
-    """CLIP's ids with its first `merges` merges: bytes, merges, start, end, and a mask of our own.
+    """CLIP's ids with its first `merges` merges: bytes, merges, start, end, and a mask added here.
 
     With all 48,894, start and end are OpenAI's 49406 and 49407.
 
