@@ -27,14 +27,14 @@ class Pipeline(Batching):
             are traced without AutoGraph.
         batch_size: pairs in a global batch.
         split: the part of the data set to train on.
-        mask_probability: that a token of text view 0 is selected for masked language modelling;
-            0 for none of it.
+        mask_probability: probability that a token of text view 0 is selected for masked language
+            modelling; 0 turns it off.
         separate_masked_view: put the masked ids of view 0 into a further, last text view. By
             default, as in the released code, view 0 is masked for every objective, which saves
             a text pass.
         trim_captions: trim ids and labels to the longest caption of a batch, rounded up to a
             multiple of 8 positions. It changes no result, unless an objective counts padding.
-        seed: of data order, views and masks.
+        seed: random seed of data order, views and masks.
         shuffle_buffer: number of records in the shuffle buffer.
         max_corrupt_fraction: largest fraction of records that may be skipped before the run ends.
 

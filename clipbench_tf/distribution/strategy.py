@@ -27,7 +27,7 @@ def prepare(
             keeps the strategy in scope.
         precision: one of `PRECISIONS`; objectives compute in float32 under all of them. `auto` is
             what the devices are fastest in (`hardware.fastest`).
-        seed: of the initial weights.
+        seed: random seed of the initial weights.
 
     Raises:
         ValueError: for an unknown strategy or precision.

@@ -26,7 +26,7 @@ class HubImage(keras.layers.Layer):
 
     Args:
         preset: a folder or a name (see `hub_preset.backbone`).
-        image_size: side of the pictures in pixels; the preset's, if it has a fixed one.
+        image_size: side of the pictures in pixels; must be the preset's if that is fixed.
         embed_dim: width of the shared space.
         locked: freeze the backbone (LiT, Zhai et al. 2021); only the projection is trained.
 

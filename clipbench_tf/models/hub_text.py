@@ -30,7 +30,7 @@ class HubText(keras.layers.Layer):
 
     Args:
         preset: a folder or a name (see `hub_preset.backbone`).
-        context_length: largest L; at most the preset's.
+        context_length: largest L, at most that of the preset.
         embed_dim: width of the shared space.
         locked: freeze the backbone; only the projection is trained.
 

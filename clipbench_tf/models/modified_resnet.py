@@ -35,7 +35,7 @@ class ModifiedResNet(keras.layers.Layer):
         image_size: side of the pictures in pixels.
         depths: number of bottlenecks in each of the four stages.
         width: channels after the stem; the last map has 32 times as many.
-        heads: of the attention pooling.
+        heads: number of heads of the attention pooling.
         embed_dim: width of the shared space.
         synchronized: whether batch norms see the global batch, or that of each replica.
 

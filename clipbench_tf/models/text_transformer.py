@@ -18,9 +18,17 @@ class TextTransformer(keras.layers.Layer):
     Deviates: the paper's released code gives the projection a bias; CLIP's has none
     (`projection_bias`).
 
-    `merges` is the tokenizer's; `vocabulary_size` is the number of token embeddings, by default one
-    for each of its ids (OpenAI's weights have none for the mask). `recompute` trades
-    time for memory (see `Transformer`).
+    Args:
+        context_length: largest L.
+        merges: number of merges of the tokenizer.
+        vocabulary_size: number of token embeddings, by default one for each id of the tokenizer
+            (OpenAI's weights have none for the mask).
+        width: D of the tower, a multiple of `heads`.
+        depth: number of blocks.
+        heads: number of attention heads of a block.
+        embed_dim: width of the shared space.
+        projection_bias: whether the projection has a bias.
+        recompute: trade time for memory (see `Transformer`).
     """
 
     def __init__(

@@ -18,7 +18,15 @@ class VisionTransformer(keras.layers.Layer):
     Deviates: the paper's released code freezes the patch embedding at its random initialisation
     (`frozen_patches`).
 
-    `recompute` trades time for memory (see `Transformer`).
+    Args:
+        image_size: side of the pictures in pixels, a multiple of `patch_size`.
+        patch_size: side of a patch in pixels.
+        width: D of the tower, a multiple of `heads`.
+        depth: number of blocks.
+        heads: number of attention heads of a block.
+        embed_dim: width of the shared space.
+        frozen_patches: whether the patch embedding stays at its random initialisation.
+        recompute: trade time for memory (see `Transformer`).
 
     Raises:
         ValueError: if `image_size` is not a multiple of `patch_size`, or `width` of `heads`; when

@@ -20,9 +20,9 @@ class Recipe:
 
     Attributes:
         epochs: passes over the training data.
-        warmup_epochs: how many of these are the warm-up, in which the learning rate rises.
-        start_learning_rate: that of the first step.
-        peak_learning_rate: that at the end of the warm-up.
+        warmup_epochs: of `epochs`, those in which the learning rate rises.
+        start_learning_rate: learning rate of the first step.
+        peak_learning_rate: learning rate at the end of the warm-up.
         weight_decay: AdamW's (Loshchilov and Hutter 2019), for kernels and embeddings only.
         clip_norm: the largest norm of the gradient of the global batch, all variables together;
             neither the paper nor its code clips.
@@ -77,7 +77,7 @@ class Recipe:
         return optimizer
 
     def compile(self, method: keras.Model, example: Batch, steps_per_epoch: float) -> None:
-        """Builds `method` on `example`, whose values do not matter, and gives it this optimizer.
+        """Builds `method` on `example`, whose values do not matter, and sets this optimizer.
 
         Raises:
             ValueError: if the method cannot be built, or the warm-up is not shorter than the run.

@@ -28,8 +28,11 @@ class View:
         ratio: least and greatest width / height of a crop.
         jitter: strength s of brightness, contrast and saturation, whose factors lie in
             [1 - s, 1 + s], and of hue, which turns by up to that share of the circle.
-        jitter_probability: of the four together, in random order.
+        jitter_probability: probability of all four together, in random order.
+        grayscale_probability: probability of grey.
         blur_sigma: least and greatest standard deviation, in pixels of the view.
+        blur_probability: probability of a blur.
+        flip_probability: probability of a flip from left to right.
     """
 
     scale: tuple[float, float] = (0.2, 1.0)
