@@ -143,7 +143,11 @@ class LateInteraction:
 
 
 def cosine(method: Method) -> Scorer:
-    """`Cosine` with the temperature of `method`, which is trained on pooled embeddings."""
+    """`Cosine` with the temperature of `method`.
+
+    Args:
+        method: trained on pooled embeddings.
+    """
     return Cosine(scale=method.scale)
 
 

@@ -24,6 +24,8 @@ class Recipe:
         start_learning_rate: learning rate of the first step.
         peak_learning_rate: learning rate at the end of the warm-up.
         weight_decay: AdamW's (Loshchilov and Hutter 2019), for kernels and embeddings only.
+        beta_1, beta_2: decay rates of AdamW's two moments.
+        epsilon: added to the root of AdamW's second moment.
         clip_norm: the largest norm of the gradient of the global batch, all variables together;
             neither the paper nor its code clips.
     """

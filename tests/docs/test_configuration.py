@@ -26,6 +26,11 @@ def test_the_page_is_what_the_script_writes():
     assert status == 0, output + errors
 
 
+def test_every_parameter_is_described():
+    rows = [line for line in pages.text("configuration.md").splitlines() if line.startswith("| `")]
+    assert len(rows) > 100 and not [row for row in rows if row.endswith("|  |")]
+
+
 def test_a_page_that_says_otherwise_is_told_apart(tmp_path):
     page = tmp_path / "configuration.md"
     text = pages.text("configuration.md")

@@ -13,9 +13,9 @@ from clipbench_tf.optimization.recipe import Recipe
 from clipbench_tf.planning import data_set, planner, remedies, report
 from clipbench_tf.planning.costs import blueprint, devices
 from clipbench_tf.planning.plan import plan
+from tests.gin_files import PAPER, RUNNABLE
 from tests.models import hub_presets
 from tests.planning import small
-from tests.test_gin_files import PAPER, RUNNABLE
 
 A100 = devices.find("a100")
 

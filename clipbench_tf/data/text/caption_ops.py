@@ -45,7 +45,12 @@ def wordnet_synonyms() -> Synonyms:
 
 
 def plain(captions: tf.Tensor, seeds: tf.Tensor) -> tf.Tensor:
-    """The captions, string [B], as they are; `seeds` int32 [B, 2] go unused."""
+    """Returns the captions as they are.
+
+    Args:
+        captions: string [B].
+        seeds: int32 [B, 2], unused.
+    """
     del seeds
     return captions
 
