@@ -7,7 +7,7 @@ import os
 import re
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any
 
 import gin
 
@@ -16,11 +16,8 @@ from clipbench_tf import moved_names
 RUN_CONFIG = "config.gin"  # the operative configuration in a run folder
 
 # The shipped gin files, of the checkout or of the wheel.
-_SHIPPED = next(
-    folder
-    for folder in (Path(__file__).parents[1] / "gin", Path(__file__).with_name("gin"))
-    if (folder / "clip.gin").is_file()
-)
+_CHECKOUT, _WHEEL = Path(__file__).parents[1] / "gin", Path(__file__).with_name("gin")
+_SHIPPED = _CHECKOUT if (_CHECKOUT / "clip.gin").is_file() else _WHEEL
 # Where files and includes are looked for beside the current folder: clip.gin and gin/clip.gin.
 _PLACES = (_SHIPPED, _SHIPPED.parent)
 
@@ -29,13 +26,21 @@ class ConfigError(ValueError):
     """A configuration that cannot run; the message names the input and the remedy."""
 
 
-def _open(path: str) -> TextIO:
-    """A gin file, by the names of today: a run's own config is translated, others are refused."""
+class _GinFile(io.StringIO):
+    """The text of a gin file; gin's messages tell its `name`."""
+
+    def __init__(self, name: str, text: str) -> None:
+        super().__init__(text)
+        self.name = name
+
+
+def _open(path: str) -> _GinFile:
+    """A gin file by today's names: the config of a run is translated, another one is refused."""
     text = Path(path).read_text(encoding="utf-8")
     if Path(path).name == RUN_CONFIG:
-        return io.StringIO(moved_names.translated(text))
+        return _GinFile(path, moved_names.translated(text))
     _refuse_moved_names(path, text)
-    return io.StringIO(text)
+    return _GinFile(path, text)
 
 
 def _refuse_moved_names(where: str, text: str) -> None:
@@ -63,8 +68,7 @@ def parse(files: Sequence[str], bindings: Sequence[str] = ()) -> None:
         raise ConfigError("No configuration: give --gin_file=gin/clip.gin, for example.")
     for file in files:
         if not any((folder / file).is_file() for folder in (Path(), *_PLACES)):
-            shipped = ", ".join(sorted(f"gin/{path.name}" for path in _SHIPPED.glob("*.gin")))
-            raise ConfigError(f"There is no gin file {file!r}. Those shipped are {shipped}.")
+            raise ConfigError(f"There is no gin file {file!r}. Those shipped are {_recipes()}.")
     try:
         _refuse_moved_names("--gin_bindings", "\n".join(bindings))
         gin.parse_config_files_and_bindings(list(files), list(bindings), skip_unknown=False)
@@ -72,6 +76,12 @@ def parse(files: Sequence[str], bindings: Sequence[str] = ()) -> None:
         raise
     except Exception as error:  # gin raises many types, and imports what a file binds
         raise ConfigError(f"In the gin configuration: {_first_lines(error)}") from error
+
+
+def _recipes() -> str:
+    """The shipped gin files that can be trained."""
+    files = [f for f in _SHIPPED.glob("*.gin") if "include 'recipes/" in f.read_text("utf-8")]
+    return ", ".join(sorted(f"gin/{file.name}" for file in files))
 
 
 def build(target: str, **arguments):
@@ -155,6 +165,10 @@ def claim(workdir: Path) -> None:
                 f"--workdir or remove the folder. The difference:\n{difference}"
             )
         return
+    if workdir.is_file():
+        raise ConfigError(
+            f"Cannot write into the run folder {workdir}: it is a file. Choose another --workdir."
+        )
     partial = path.with_suffix(".partial")
     try:
         workdir.mkdir(parents=True, exist_ok=True)
@@ -180,6 +194,7 @@ def _statements(text: str) -> list[str]:
 
 
 def _first_lines(error: Exception) -> str:
-    """The message of `error` without gin's stack of scopes, in at most two lines."""
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    """The message of `error` without gin's stack of calls, in at most two lines."""
+    text = re.sub(r"\s*In call to configurable '.*?(\(.*\)|$)", "", str(error), flags=re.MULTILINE)
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
     return " ".join(lines[:2]) or repr(error)

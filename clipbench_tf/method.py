@@ -1,4 +1,4 @@
-"""A method: two towers, a list of objectives, one optimiser step. Read this first.
+"""A method: two towers, a list of objectives, one optimizer step. Read this first.
 
 CLIP, SLIP, FILIP, DeCLIP and DeFILIP are all this class with other objectives (Figure 1).
 """
@@ -18,7 +18,7 @@ from clipbench_tf.optimization.loss_scale import LossScale
 
 
 class Method(keras.Model):
-    """Encode -> objectives -> weighted sum -> one optimiser step.
+    """Encode -> objectives -> weighted sum -> one optimizer step.
 
     Call shape: `Batch` -> `Features`.
 
@@ -79,7 +79,8 @@ class Method(keras.Model):
         """Creates all variables from one example `batch` (its values do not matter).
 
         Raises:
-            ValueError: if `xla` or `chunks` is not possible with a tower.
+            ValueError: if the towers do not fit each other or the captions, or one of them allows
+                no `xla` or `chunks`.
         """
         self.logit_scale = self.add_weight(
             (), keras.initializers.Constant(self._start), dtype="float32", name="logit_scale"
@@ -94,10 +95,28 @@ class Method(keras.Model):
         )
         if self.loss_scale is not None:
             self.loss_scale.build()
+        self._check_captions(batch["ids"])
         features = self.call(batch)
+        self._check_widths(features)
         self._check_towers()  # again, for towers that make their layers in `build`
         for objective in self.objectives:
             objective(features)
+
+    def _check_captions(self, ids: tf.Tensor) -> None:
+        longest = getattr(self.text_encoder, "context_length", None)
+        if longest is not None and ids.shape[-1] is not None and ids.shape[-1] > longest:
+            raise ValueError(
+                f"Captions have {ids.shape[-1]} positions, but the text tower reads {longest}; "
+                f"give the tokenizer and the tower the same context_length."
+            )
+
+    def _check_widths(self, features: Features) -> None:
+        image, text = (views[0].embedding.shape[-1] for views in (features.images, features.texts))
+        if image != text:
+            raise ValueError(
+                f"The image tower makes embeddings of width {image}, the text tower of {text}; "
+                f"give both the same embed_dim."
+            )
 
     def _check_towers(self) -> None:
         """Raises ValueError where `chunks` would change the gradient, or `xla` cannot compile."""

@@ -4,22 +4,70 @@ import re
 from collections.abc import Iterator
 
 MODULES = {
-    "training.recipe": "optimization.recipe",
-    "training.runtime": "distribution.strategy",
+    "data.bpe": "data.text.bpe",
     "data.caption_ops": "data.text.caption_ops",
+    "data.cleaning": "data.text.cleaning",
+    "data.color_ops": "data.images.color_ops",
+    "data.counter_random": "counter_random",
+    "data.cropping": "data.images.cropping",
+    "data.decoding": "data.images.decoding",
     "data.hub_tokenizer": "data.text.hub_tokenizer",
     "data.image_views": "data.images.image_views",
+    "data.masking": "data.text.masking",
+    "data.merging": "data.text.merging",
+    "data.orientation": "data.images.orientation",
     "data.tokenizer": "data.text.tokenizer",
+    "data.trimming": "data.text.trimming",
+    "data.vocabulary": "data.text.vocabulary",
+    "data.wordnet": "data.text.wordnet",
+    "objectives.blockwise_similarity": "objectives.similarity.blockwise_similarity",
+    "objectives.token_selection": "objectives.similarity.token_selection",
+    "objectives.token_similarity": "objectives.similarity.token_similarity",
+    "training.calls": "distribution.messages",
+    "training.checkpoints": "checkpoints.checkpoints",
+    "training.cluster": "distribution.cluster",
+    "training.disk": "checkpoints.disk",
+    "training.event_files": "callbacks.tensorboard.event_files",
+    "training.every_steps": "callbacks.every_steps",
+    "training.fused_adamw": "optimization.fused_adamw",
+    "training.grad_cache": "optimization.gradient_cache",
+    "training.handshake": "distribution.handshake",
+    "training.launcher": "distribution.launcher",
+    "training.log_scalars": "callbacks.scalar_log",
+    "training.loss_scale": "optimization.loss_scale",
+    "training.metrics_log": "callbacks.metrics_log",
+    "training.non_finite": "callbacks.non_finite",
+    "training.outcome": "training.results",
+    "training.peers": "distribution.lost_workers",
+    "training.periodic_evaluation": "callbacks.periodic_evaluation",
+    "training.progress": "callbacks.progress",
+    "training.projector": "callbacks.tensorboard.projector",
+    "training.recipe": "optimization.recipe",
+    "training.replicas": "distribution.replicas",
+    "training.runtime": "distribution.strategy",
+    "training.save_checkpoints": "callbacks.save_checkpoints",
+    "training.schedule": "optimization.schedule",
+    "training.slurm": "distribution.slurm",
+    "training.start": "training.build_trainer",
+    "training.tensorboard_log": "callbacks.tensorboard.tensorboard_log",
+    "training.throughput": "callbacks.throughput",
+    "training.view_grid": "callbacks.tensorboard.view_grid",
 }
 CONFIGURABLES = {"runtime.prepare": "strategy.prepare"}
 
 
+def _split(module: str) -> tuple[str, str]:
+    """`a.b` -> `clipbench_tf.a`, `b`."""
+    package, _, name = f"clipbench_tf.{module}".rpartition(".")
+    return package, name
+
+
 def _patterns() -> Iterator[tuple[re.Pattern[str], str]]:
     for old, new in MODULES.items():
-        (package, name), (new_package, module) = old.rsplit(".", 1), new.rsplit(".", 1)
+        (package, name), (new_package, new_name) = _split(old), _split(new)
         yield (
-            re.compile(rf"\bfrom clipbench_tf\.{package} import {name}\b"),
-            f"from clipbench_tf.{new_package} import {module}",
+            re.compile(rf"\bfrom {re.escape(package)} import {name}\b"),
+            f"from {new_package} import {new_name}",
         )
         yield re.compile(rf"\bclipbench_tf\.{re.escape(old)}\b"), f"clipbench_tf.{new}"
     for old, new in CONFIGURABLES.items():

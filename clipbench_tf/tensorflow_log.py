@@ -14,7 +14,7 @@ _DRIVERS = ("/dev/nvidiactl", "/dev/dxg")  # the second is that of WSL
 
 
 @contextlib.contextmanager
-def held_back() -> Iterator[None]:
+def suppressed() -> Iterator[None]:
     """Suppresses the messages in this context; import TensorFlow in it, not before.
 
     Without a GPU driver, or with all GPUs hidden by CUDA_VISIBLE_DEVICES, TensorFlow's errors only

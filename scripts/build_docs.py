@@ -151,7 +151,7 @@ def page() -> str:
 def main(_: list[str]) -> None:
     """Writes the page; with --verify, compares."""
     path = Path(_OUTPUT.value)
-    with tensorflow_log.held_back():
+    with tensorflow_log.suppressed():
         made = page()
     if not _VERIFY.value:
         path.write_text(made, encoding="utf-8")

@@ -4,7 +4,7 @@ import gc
 
 from clipbench_tf import tensorflow_log
 
-with tensorflow_log.held_back():
+with tensorflow_log.suppressed():
     import keras
     import pytest
     import tensorflow as tf

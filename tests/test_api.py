@@ -92,6 +92,26 @@ def test_pairs_that_are_something_else_are_refused():
             batching().batches_of(tf.data.Dataset.from_tensors(elements), 1)
 
 
+def test_too_few_pairs_and_no_caption_views_are_refused():
+    with pytest.raises(ValueError, match=r"5 pairs, fewer than a batch of 6; repeat\(\) it"):
+        batching().batches_of(pairs(), 6)
+    for views in ([], api.caption_ops.plain):
+        with pytest.raises(ValueError, match="list of at least one operation"):
+            api.Batching(tokenizer=None, image_views=None, caption_views=views)
+
+
+def test_towers_that_do_not_fit_are_refused():
+    tower = {"width": 8, "depth": 1, "heads": 2}
+    image = api.VisionTransformer(image_size=SIZE, patch_size=4, embed_dim=6, **tower)
+    for text, message in (
+        (api.TextTransformer(context_length=LENGTH, embed_dim=4, **tower), "width 6, .* of 4"),
+        (api.TextTransformer(context_length=8, embed_dim=6, **tower), "16 positions, .* reads 8"),
+    ):
+        method = api.Method(image_encoder=image, text_encoder=text, objectives=[api.ImageText()])
+        with pytest.raises(ValueError, match=message):
+            method.build(batching().example())
+
+
 def test_embeddings_are_those_of_the_towers(trained, model):
     images = model.encode_images([png(colour) for colour in COLOURS])
     pixels = np.stack([np.full([SIZE, SIZE, 3], colour, np.uint8) for colour in COLOURS])
@@ -148,6 +168,51 @@ def test_what_is_no_picture_is_named(model, tmp_path):
             model.classify(pictures, ["cat"])
     with pytest.raises(ValueError, match="at least one class"):
         model.classify([png(COLOURS[0])], [])
+
+
+def test_one_item_alone_is_no_list(model):
+    picture = png(COLOURS[0])
+    for call in (
+        lambda: model.encode_images(picture),
+        lambda: model.encode_images("cat.png"),
+        lambda: model.encode_texts("a cat"),
+        lambda: model.classify([picture], "cat"),
+        lambda: model.classify([picture], ["cat"], templates="a {}"),
+    ):
+        with pytest.raises(ValueError, match="Give a list"):
+            call()
+    with pytest.raises(ValueError, match="Picture 0 is a ndarray"):
+        model.encode_images([np.zeros([8, 8, 3], np.uint8)])
+    with pytest.raises(ValueError, match=r"'a cat' has no \{\} for the class name"):
+        model.classify([picture], ["cat"], templates=["a cat"])
+
+
+def test_arrays_and_generators_are_lists(model):
+    by_list = model.encode_texts(["cat", "dog"])
+    np.testing.assert_array_equal(model.encode_texts(name for name in ("cat", "dog")), by_list)
+    classes = np.array(["cat", "dog"])
+    assert model.classify((png(c) for c in COLOURS[:3]), classes).shape == (3, 2)
+
+
+def test_an_export_needs_weights_and_lists_of_names(trained, tmp_path):
+    common = {"dataset": "colours", "image_size": SIZE}
+    tokenizer = api.Tokenizer(context_length=LENGTH)
+    method, scorer = trained[0], api.cosine(trained[0])
+    for made, classes, templates, message in (
+        (built(api.ImageText()), NAMES, TEMPLATES, "no weights yet"),
+        (method, "cat", TEMPLATES, "lists of strings"),
+        (method, NAMES, ["a thing"], r"'a thing' has no \{\}"),
+    ):
+        with pytest.raises(ExportError, match=message):
+            api.export(
+                made,
+                tokenizer,
+                tmp_path / "saved_model",
+                classes=classes,
+                templates=templates,
+                scorer=scorer,
+                **common,
+            )
 
 
 def test_load_says_what_is_missing(tmp_path):

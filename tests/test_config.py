@@ -197,3 +197,16 @@ def test_a_folder_with_other_files_is_refused(write, tmp_path):
     (workdir / "thesis.tex").rename(workdir / "config.partial")  # of a claim that was killed
     config.claim(workdir)
     assert [path.name for path in workdir.iterdir()] == ["config.gin"]
+
+
+def test_a_mistake_is_told_with_its_file_and_line(write, tmp_path):
+    inner = write("recipe.Recipe.epochs = 3\nrecipe.Recipe.epoch = 4", "inner.gin")
+    with pytest.raises(ConfigError, match=r"inner\.gin.*line 7"):
+        config.parse([write(f"include {inner!r}", "outer.gin")])
+
+
+def test_the_message_of_a_value_that_does_not_fit_is_without_gins_stack(write):
+    config.parse([write("recipe.Recipe.epochs = 3")])
+    with pytest.raises(ConfigError) as caught:
+        config.build("recipe.Recipe", nonsense=1)
+    assert "nonsense" in str(caught.value) and "configurable" not in str(caught.value)

@@ -34,7 +34,7 @@ def test_errors_are_shown_and_a_level_of_the_users_own_holds(
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "-1" if driver == "hidden" else "0,1")
     if level:
         monkeypatch.setenv("TF_CPP_MIN_LOG_LEVEL", level)
-    with tensorflow_log.held_back():
+    with tensorflow_log.suppressed():
         os.write(2, LINES.encode())
     os.write(2, b"after\n")
     assert capfd.readouterr().err == f"{shown}after\n"
@@ -43,6 +43,6 @@ def test_errors_are_shown_and_a_level_of_the_users_own_holds(
 
 def test_nothing_is_held_back_where_there_is_no_grep(monkeypatch, capfd):
     monkeypatch.setenv("PATH", "")
-    with tensorflow_log.held_back():
+    with tensorflow_log.suppressed():
         os.write(2, LINES.encode())
     assert capfd.readouterr().err == LINES

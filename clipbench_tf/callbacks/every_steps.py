@@ -29,7 +29,7 @@ class EverySteps(keras.callbacks.Callback):
         self._seen = 0
 
     def act(self, step: int, logs: Mapping[str, float]) -> None:
-        """What there is to do at `step`; `logs` are the scalars of that step."""
+        """Called at each such step; `logs` are its scalars."""
         raise NotImplementedError
 
     def on_train_begin(self, logs: dict | None = None) -> None:

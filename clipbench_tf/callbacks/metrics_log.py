@@ -15,13 +15,14 @@ class MetricsLog(ScalarLog):
     """Appends `{"step": ..., "wall_time": ..., name: value, ...}` lines to a file.
 
     Numbers that are not finite become null, since JSON has none such; `wall_time` is in seconds
-    since 1970. What is written for one step at several times ends up in one object. A step that
-    cannot be written, as the disk is full for example, is missing, and the run goes on.
+    since 1970. What is written for one step at several times ends up in one object. A failed write
+    (full disk, for example) loses that entry, and training continues.
 
     Args:
-        path: the file; created if need be.
-        resumed_at: the step that the run goes on from. Entries after it will be written anew
-            and are dropped, and so is a line that a kill left half-written.
+        path: the file; created with its folder if need be, else appended to. A line that a kill
+            left half-written is removed.
+        resumed_at: the step that a run is resumed at, whose entries of later steps are removed, as
+            they will be written again; None to keep all.
         every, total_steps, throughput, steps_per_epoch: see `ScalarLog`.
     """
 
@@ -29,7 +30,7 @@ class MetricsLog(ScalarLog):
         self,
         path: str | Path,
         *,
-        resumed_at: int = 0,
+        resumed_at: int | None = None,
         every: int = 10,
         total_steps: int | None = None,
         throughput: Throughput | None = None,
@@ -45,11 +46,13 @@ class MetricsLog(ScalarLog):
         self._entry: dict[str, float | None] = {}
         self._begin = self._end = 0  # of the last entry, in bytes
         self._attempts = Attempts()
+        path.parent.mkdir(parents=True, exist_ok=True)
         path.touch()
+        last = math.inf if resumed_at is None else resumed_at
         with path.open("r+b") as file:
             for line in file:
                 entry = _entry(line)
-                if entry is None or entry["step"] > resumed_at:
+                if entry is None or entry["step"] > last:
                     break
                 self._entry = entry
                 self._begin, self._end = self._end, self._end + len(line)
@@ -71,7 +74,7 @@ class MetricsLog(ScalarLog):
 
         loss = f"From step {step} on, steps are missing in {self._path}"
         written = self._attempts.succeeds(put, loss)
-        # The next one takes the place of what got there of one that was not.
+        # If the write failed, the next entry overwrites whatever part of it reached the file.
         self._end = self._begin + (len(line) if written else 0)
 
 

@@ -31,9 +31,9 @@ class PeriodicEvaluation(EverySteps):
         logs: Sequence[ResultLog],
     ) -> None:
         super().__init__(every, total_steps)
-        self._run, self._sinks = run, tuple(logs)
+        self._run, self._logs = run, tuple(logs)
 
     def act(self, step: int, logs: Mapping[str, float]) -> None:
         values = {name: float(value) for name, value in self._run()}
-        for sink in self._sinks:
-            sink.write(step, values)
+        for log in self._logs:
+            log.write(step, values)

@@ -13,14 +13,14 @@ class ScalarLog(EverySteps):
 
     These are the scalars that the training step returns (the loss, each term as `loss/<name>`,
     temperature, gradient_norm), of this one step and not averaged, and: `learning_rate`, the one
-    that the next update takes; `epoch`, as a fraction, and `pairs_per_second`, where the arguments
-    tell them.
+    that the next update takes; `epoch`, as a fraction, if `steps_per_epoch` is given;
+    `pairs_per_second`, if `throughput` is given and has measured it.
 
     Args:
         every: the interval in steps.
-        total_steps: of the whole run; None where nobody knows, and no step is the last.
-        throughput: measures the speed, and stands before this one in the list of callbacks.
-        steps_per_epoch: steps in which as many pairs are seen as the training data has.
+        total_steps: of the whole run; None if unknown: then no step counts as the last.
+        throughput: measures the speed; it must come before this callback in the list.
+        steps_per_epoch: steps in one pass over the training data.
 
     Raises:
         ValueError: if `every` is below 1.

@@ -12,7 +12,7 @@ _SETTLING = 2  # executions, which wait for data and memory
 
 
 class Throughput(keras.callbacks.Callback):
-    """Measures pairs per second for all who show it. Stands first in the list of callbacks.
+    """Measures pairs per second for the other callbacks; it must be the first in their list.
 
     As the first it stops its clock before any other callback begins, so evaluation and
     checkpoints do not count; nor does the first execution of each `fit`, which compiles the step
@@ -20,8 +20,8 @@ class Throughput(keras.callbacks.Callback):
 
     Args:
         batch_size: pairs per step over all replicas.
-        memory: seconds of training after which a measurement weighs 1/e. Time left is told after
-            twice as many, not counting the first `_SETTLING` executions that are measured.
+        memory: seconds of training after which a measurement weighs 1/e. `seconds_left` has a
+            value after twice as many, without the first `_SETTLING` executions measured.
         clock: the time in seconds.
     """
 

@@ -6,7 +6,7 @@ from clipbench_tf.checkpoints.checkpoints import Checkpoints
 
 
 class BestCheckpoint:
-    """A `ScalarLog` that saves a checkpoint when the value called `name` is the best so far."""
+    """Takes results and saves a checkpoint when the one called `name` is the best so far."""
 
     def __init__(self, checkpoints: Checkpoints, name: str) -> None:
         self._checkpoints, self._name = checkpoints, name

@@ -49,7 +49,7 @@ def main(argv: list[str]) -> None:
     if "batch" in options:
         options["batch"] = [int(size) for size in options["batch"]]
     try:
-        with tensorflow_log.held_back():
+        with tensorflow_log.suppressed():
             records = catalogue.cases(argv[1], options)
         for record in records:
             print(json.dumps(record), flush=True)

@@ -1,7 +1,9 @@
 """What all commands share: how they start, as a script or as a console command."""
 
+import signal
 import sys
 from collections.abc import Callable
+from pathlib import Path
 
 from absl import app, flags
 
@@ -15,4 +17,8 @@ def run(main: Callable[[list[str]], None]) -> None:
     sys.modules["__main__"].__doc__ = module.__doc__
     for flag in flags.FLAGS.get_key_flags_for_module(module.__name__):
         flags.FLAGS.register_key_flag_for_module(sys.argv[0], flag)
-    app.run(main)
+    try:
+        app.run(main)
+    except KeyboardInterrupt:
+        print(f"{Path(sys.argv[0]).name}: interrupted.", file=sys.stderr)
+        sys.exit(128 + signal.SIGINT)

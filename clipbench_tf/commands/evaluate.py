@@ -34,7 +34,7 @@ def main(argv: list[str]) -> None:
     output = Path(_OUTPUT.value) if _OUTPUT.value else beside
     try:
         card.read(model)  # TensorFlow takes seconds to import: first see whether there is a model
-        with tensorflow_log.held_back():
+        with tensorflow_log.suppressed():
             from clipbench_tf.export.evaluate import evaluate
 
         evaluate(

@@ -14,11 +14,17 @@ from clipbench_tf.leaderboard import table
 
 def main(argv: list[str]) -> None:
     """Reads the named records, or the committed ones, and prints them."""
-    files = [Path(name) for name in argv[1:]] or sorted((table.RECORDS / "emoji").glob("*.json"))
+    committed = sorted((table.RECORDS / "emoji").glob("*.json"))
+    files = [_record(Path(name)) for name in argv[1:]] or committed
     try:
         print(table.markdown([table.read(file) for file in files]))
     except table.RecordError as error:
         sys.exit(f"Error: {error}")
+
+
+def _record(path: Path) -> Path:
+    """`path`, or the record in it if it is a run folder."""
+    return path / "record.json" if path.is_dir() else path
 
 
 def run() -> None:

@@ -12,15 +12,11 @@ import sys
 from absl import app, flags, logging
 
 from clipbench_tf import tensorflow_log
-from clipbench_tf.commands import command_line
+from clipbench_tf.commands import command_line, gin_flags
+from clipbench_tf.commands.gin_flags import GIN_BINDINGS, GIN_FILE
 from clipbench_tf.planning.costs import devices
 
-_GIN_FILE = flags.DEFINE_multi_string(
-    "gin_file", [], "A gin file, for example gin/defilip.gin. May be repeated; later ones win."
-)
-_GIN_BINDINGS = flags.DEFINE_multi_string(
-    "gin_bindings", [], "A binding such as 'method.Method.chunks = 8'. May be repeated; wins."
-)
+flags.adopt_module_key_flags(gin_flags)
 _DEVICES = flags.DEFINE_integer("devices", 1, "Number of devices that share the batch.")
 _DEVICE = flags.DEFINE_string("device", "a100", "What they are: a100-80g, h100, cpu, ...")
 _EXAMPLES = flags.DEFINE_integer(
@@ -42,13 +38,13 @@ def main(argv: list[str]) -> None:
         device = devices.find(_DEVICE.value)
     except ValueError as error:
         sys.exit(f"Error: {error}")
-    with tensorflow_log.held_back():
+    with tensorflow_log.suppressed():
         from clipbench_tf.planning import planner  # takes seconds, as TensorFlow starts
 
     try:
         made = planner.plan_recipe(
-            _GIN_FILE.value,
-            _GIN_BINDINGS.value,
+            GIN_FILE.value,
+            GIN_BINDINGS.value,
             device=device,
             count=_DEVICES.value,
             examples=_EXAMPLES.value,

@@ -10,14 +10,10 @@ from pathlib import Path
 from absl import app, flags, logging
 
 from clipbench_tf import config, tensorflow_log
-from clipbench_tf.commands import command_line
+from clipbench_tf.commands import command_line, gin_flags
+from clipbench_tf.commands.gin_flags import GIN_BINDINGS, GIN_FILE
 
-_GIN_FILE = flags.DEFINE_multi_string(
-    "gin_file", [], "A gin file, for example gin/defilip.gin. May be repeated; later ones win."
-)
-_GIN_BINDINGS = flags.DEFINE_multi_string(
-    "gin_bindings", [], "A binding such as 'recipe.Recipe.epochs = 3'. May be repeated; wins."
-)
+flags.adopt_module_key_flags(gin_flags)
 _STRATEGY = flags.DEFINE_string(
     "strategy", None, "auto, one_device, mirrored or multi_worker. Wins over the gin file's."
 )
@@ -34,29 +30,31 @@ def main(argv: list[str]) -> None:
     logging.set_verbosity(logging.WARNING)
     if len(argv) > 1:
         raise app.UsageError(f"Unknown argument {argv[1]!r}; flags begin with --.")
-    names = "+".join(Path(file).stem for file in _GIN_FILE.value)
+    names = "+".join(Path(file).stem for file in GIN_FILE.value)
     workdir = Path(_WORKDIR.value or Path("runs") / names)
     chosen = [f"strategy.prepare.strategy = {_STRATEGY.value!r}"] if _STRATEGY.value else []
     try:
-        with tensorflow_log.held_back():
-            config.parse(_GIN_FILE.value, [*_GIN_BINDINGS.value, *chosen])
+        with tensorflow_log.suppressed():
+            config.parse(GIN_FILE.value, [*GIN_BINDINGS.value, *chosen])
             # TensorFlow takes seconds to import.
             from clipbench_tf.callbacks.non_finite import NonFiniteError
             from clipbench_tf.checkpoints.checkpoints import CheckpointError
             from clipbench_tf.data.corrupt import CorruptDataError
             from clipbench_tf.distribution import lost_workers
+            from clipbench_tf.models.locked import LockedTowerError
             from clipbench_tf.training.build_trainer import build_trainer
             from clipbench_tf.training.results import ResultsError
     except ValueError as error:
         sys.exit(f"Error: {error}")
 
+    known = (CheckpointError, CorruptDataError, LockedTowerError, NonFiniteError, ResultsError)
     try:
         try:
             trainer = build_trainer(workdir, timeout=_WORKER_TIMEOUT.value)
         except ValueError as error:
             sys.exit(f"Error: {error}")
         trainer.run(config.operative())
-    except (CheckpointError, CorruptDataError, NonFiniteError, ResultsError) as error:
+    except known as error:
         sys.exit(f"Error: {error}")
     except lost_workers.LostWorkerError as error:
         print(f"Error: {error}", file=sys.stderr, flush=True)

@@ -37,6 +37,11 @@ class Batching:
         trim_captions: bool = True,
         seed: int = 0,
     ) -> None:
+        if not isinstance(caption_views, Sequence) or not caption_views:
+            raise ValueError(
+                "caption_views must be a list of at least one operation, such as "
+                "[caption_ops.plain]."
+            )
         if mask_probability > 0 and tokenizer.vocabulary.mask < 0:
             raise ValueError(
                 f"mask_probability is {mask_probability}, but the tokenizer of "
@@ -76,13 +81,19 @@ class Batching:
             batch_size: pairs in a batch.
 
         Raises:
-            ValueError: if `pairs` has other elements.
+            ValueError: if `pairs` has other elements, or fewer than `batch_size`.
         """
         spec = tf.nest.map_structure(lambda s: (s.dtype, s.shape.rank), pairs.element_spec)
         if spec != ((tf.string, 0), (tf.string, 0)):
             raise ValueError(
                 f"The data set of pairs must have elements (encoded picture, caption), two scalar "
                 f"strings; it has {pairs.element_spec}."
+            )
+
+        if 0 <= (count := int(pairs.cardinality())) < batch_size:
+            raise ValueError(
+                f"The data set has {count} pairs, fewer than a batch of {batch_size}; repeat() it, "
+                f"or choose a smaller batch_size."
             )
 
         @tf.autograph.experimental.do_not_convert

@@ -48,12 +48,16 @@ class Split:
 
 @dataclasses.dataclass(frozen=True)
 class Dataset:
-    """The content of `dataset.json`. `classes[label]` is a class name, `templates` make prompts."""
+    """The content of `dataset.json`. `classes[label]` is a class name, `templates` make prompts.
+
+    `source` is what `load` was given: the name of an embedded data set, or a folder.
+    """
 
     name: str
     splits: dict[str, Split]
     classes: tuple[str, ...] = ()
     templates: tuple[str, ...] = ("a photo of a {}",)
+    source: str = dataclasses.field(default="", compare=False)
 
     def split(self, name: str) -> Split:
         """The split called `name`.
@@ -107,6 +111,7 @@ def load(name_or_folder: str) -> Dataset:
         splits=splits,
         classes=tuple(fields.get("classes", ())),
         templates=tuple(fields.get("templates", Dataset.templates)),
+        source=name_or_folder,
     )
 
 

@@ -80,7 +80,7 @@ class _Group:
 
     def __init__(self, command: Sequence[str], workers: int, grace: float) -> None:
         self._grace = grace
-        made = environments(workers, os.environ)
+        worker_environments = environments(workers, os.environ)
         self._watcher = subprocess.Popen(
             WATCHER, stdin=subprocess.PIPE, stdout=subprocess.PIPE, process_group=0
         )
@@ -89,7 +89,7 @@ class _Group:
         self._workers: list[subprocess.Popen] = []
         self._printers: list[threading.Thread] = []
         try:
-            for index, variables in enumerate(made):
+            for index, variables in enumerate(worker_environments):
                 self._start(index, command, variables)
         except OSError as error:
             self.close()

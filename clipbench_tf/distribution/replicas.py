@@ -156,9 +156,9 @@ def of_workers(strategy: tf.distribute.Strategy, value: int) -> list[int]:
     return values.reshape([workers(), -1])[:, 0].tolist()
 
 
-def barrier(strategy: tf.distribute.Strategy, well: bool = True) -> bool:
-    """Waits until all workers have called it; returns whether `well` was true on all of them."""
-    return all(of_workers(strategy, int(well)))
+def barrier(strategy: tf.distribute.Strategy, succeeded: bool = True) -> bool:
+    """Waits until all workers have called it; returns whether `succeeded` was true on all."""
+    return all(of_workers(strategy, int(succeeded)))
 
 
 @tf.custom_gradient

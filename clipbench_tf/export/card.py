@@ -1,6 +1,7 @@
 """The model card of an export; read without TensorFlow, so that errors appear at once."""
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 
 FILE = "assets.extra/clipbench_tf.json"
@@ -47,3 +48,16 @@ def write(card: dict, folder: Path) -> None:
     path = folder / FILE
     path.parent.mkdir(exist_ok=True)
     path.write_text(json.dumps(card, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+
+
+def check_templates(templates: Sequence[str]) -> None:
+    """Refuses prompts that do not name the class.
+
+    Raises:
+        ExportError: for a template without `{}`.
+    """
+    wrong = [template for template in templates if "{}" not in template]
+    if wrong:
+        raise ExportError(
+            f"The template {wrong[0]!r} has no {{}} for the class name; write 'a photo of a {{}}'."
+        )

@@ -1,6 +1,6 @@
 """Uses an export from Python: encodes pictures and texts, and classifies zero-shot."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -22,12 +22,14 @@ class ExportedModel(SavedEncoders):
         ExportError: as in `SavedEncoders`.
     """
 
-    def encode_images(self, pictures: Sequence[Picture]) -> np.ndarray:
+    def encode_images(self, pictures: Iterable[Picture]) -> np.ndarray:
         """Embeddings of unit length, float32 [N, E].
 
         Raises:
             ValueError: for a file that cannot be read, or that is no picture.
         """
+
+        pictures = _listed(pictures)
 
         def embeddings(start: int, part: tf.Tensor) -> tf.Tensor:
             try:
@@ -38,19 +40,19 @@ class ExportedModel(SavedEncoders):
 
         return self._joined(_read(pictures), embeddings)
 
-    def encode_texts(self, texts: Sequence[str]) -> np.ndarray:
+    def encode_texts(self, texts: Iterable[str]) -> np.ndarray:
         """Embeddings of unit length, float32 [N, E]."""
 
         def embeddings(start: int, part: tf.Tensor) -> tf.Tensor:
             return self._run["encode_text"](text=part)["embedding"]
 
-        return self._joined(texts, embeddings)
+        return self._joined(_listed(texts), embeddings)
 
     def classify(
         self,
-        pictures: Sequence[Picture],
-        classes: Sequence[str],
-        templates: Sequence[str] | None = None,
+        pictures: Iterable[Picture],
+        classes: Iterable[str],
+        templates: Iterable[str] | None = None,
     ) -> np.ndarray:
         """Probabilities of `classes` by zero-shot classification, float32 [N, C].
 
@@ -65,9 +67,12 @@ class ExportedModel(SavedEncoders):
         Raises:
             ValueError: for a file that cannot be read, or that is no picture; without classes.
         """
+        classes, templates = _listed(classes), _listed(templates or self.card["templates"])
         if not classes:
             raise ValueError("classify needs at least one class name.")
-        classifier = Classifier(self, classes, templates or self.card["templates"])
+        card.check_templates(templates)
+        pictures = _listed(pictures)
+        classifier = Classifier(self, classes, templates)
 
         def probabilities(start: int, part: tf.Tensor) -> tf.Tensor:
             images, valid = self.represent_images(part)
@@ -108,11 +113,23 @@ def load(folder: str | Path) -> ExportedModel:
     return ExportedModel(folder)
 
 
+def _listed(items: Iterable) -> list:
+    """A list of several `items`; one string, path or bytes alone is a mistake."""
+    if isinstance(items, str | bytes | Path):
+        raise ValueError(f"Give a list, such as [{str(items)[:60]!r}], not one item alone.")
+    return list(items)
+
+
 def _read(pictures: Sequence[Picture]) -> list[bytes]:
     encoded = []
     for number, picture in enumerate(pictures):
         try:
             encoded.append(picture if isinstance(picture, bytes) else Path(picture).read_bytes())
+        except TypeError:
+            kind = type(picture).__name__
+            raise ValueError(
+                f"Picture {number} is a {kind}; give the path of a file, or its bytes."
+            ) from None
         except OSError as error:
             raise ValueError(
                 f"{_name(pictures, number)} cannot be read: {error.strerror}."

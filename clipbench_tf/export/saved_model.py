@@ -58,7 +58,7 @@ def export(
         ExportError: if `folder` holds something else, or there are no classes or templates.
     """
     folder = Path(folder)
-    _check(folder, classes, templates)
+    _check(method, folder, classes, templates)
     encoders = MethodEncoders(
         method,
         tokenizer=tokenizer,
@@ -114,7 +114,14 @@ def _facts(encoders: MethodEncoders) -> dict[str, Any]:
     }
 
 
-def _check(folder: Path, classes: Sequence[str], templates: Sequence[str]) -> None:
+def _check(method: Method, folder: Path, classes: Sequence[str], templates: Sequence[str]) -> None:
+    if not method.built:
+        raise card.ExportError(
+            "The method has no weights yet; build it and train it before the export."
+        )
+    if isinstance(classes, str) or isinstance(templates, str):
+        raise card.ExportError("classes and templates are lists of strings, not one string.")
+    card.check_templates(templates)
     if not classes or not templates:
         raise card.ExportError(
             f"An export needs class names and templates; got {len(classes)} and {len(templates)}."

@@ -9,6 +9,10 @@ import tensorflow as tf
 from clipbench_tf.features import ImageFeatures
 
 
+class LockedTowerError(ValueError):
+    """There are no weights for a locked tower; the message names the folder and the remedy."""
+
+
 class Locked(keras.layers.Layer):
     """An image tower with the weights of another run: no gradient, batch norms in inference mode.
 
@@ -27,7 +31,7 @@ class Locked(keras.layers.Layer):
             `runs/clip/checkpoints/best`; the latest checkpoint in it counts.
 
     Raises:
-        ValueError: in training, if there is no such checkpoint or its tower has other sizes.
+        LockedTowerError: in training, if there is no such checkpoint or its tower has other sizes.
     """
 
     def __init__(
@@ -53,13 +57,15 @@ class Locked(keras.layers.Layer):
         return tf.nest.map_structure(tf.stop_gradient, self.encoder(images, training=False))
 
     def check(self) -> None:
-        """Raises ValueError if the built tower still has its random weights."""
+        """Raises LockedTowerError if the built tower still has its random weights."""
         if not self._problem:
             return
         with tf.init_scope():  # values can be read while a graph is traced, too
             now = [v.numpy() for v in self.encoder.variables]
-        if all(map(np.array_equal, now, self._random)):
-            raise ValueError(self._problem)
+        # Within a call under mixed precision, Keras reads variables in the compute dtype.
+        before = [old.astype(new.dtype) for old, new in zip(self._random, now, strict=True)]
+        if all(map(np.array_equal, now, before)):
+            raise LockedTowerError(self._problem)
 
 
 def load(encoder: keras.layers.Layer, folder: str | Path) -> None:

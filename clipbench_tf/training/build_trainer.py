@@ -36,7 +36,7 @@ def build_trainer(workdir: Path, *, timeout: float = 60.0) -> Trainer:
     if workers is not None:
         compared = f"{config.bound()}\n--workdir={workdir}\nGPUs of each worker: {gpus}\n"
         handshake.meet(workers, compared, timeout=timeout)
-        # Where one is gone now, TensorFlow waits for it for an hour, and lets no Python thread run.
+        # If a worker dies now, TensorFlow waits for it for an hour, and lets no Python thread run.
         faulthandler.dump_traceback_later(2 * timeout, exit=True)
     try:
         strategy = config.build("strategy.prepare")

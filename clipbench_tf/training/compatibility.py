@@ -8,7 +8,7 @@ from clipbench_tf.distribution import replicas
 from clipbench_tf.method import Method
 
 
-def check(strategy: tf.distribute.Strategy, method: Method, pipeline: Pipeline) -> None:
+def check_compatible(strategy: tf.distribute.Strategy, method: Method, pipeline: Pipeline) -> None:
     """Checks that `method` can be trained on `pipeline` under `strategy`.
 
     Raises:
@@ -31,7 +31,7 @@ def check(strategy: tf.distribute.Strategy, method: Method, pipeline: Pipeline) 
 
 
 def _check_vocabulary(method: Method, ids: Vocabulary) -> None:
-    """A tower or head that knows other `ids` than the tokenizer gives would learn nonsense."""
+    """Raises ValueError if the text tower or a head has another vocabulary than the tokenizer."""
     tower = getattr(method.text_encoder, "vocabulary", ids)
     if tower != ids:
         raise ValueError(

@@ -68,7 +68,8 @@ class RunResults:
             f"\nLook at the run:      tensorboard --logdir={self._quoted('tensorboard')}\n"
             f"Evaluate the export:  {command('evaluate')} "
             f"--saved_model={self._quoted('saved_model')} "
-            f"--dataset={self.evaluation.dataset.name}",
+            f"--dataset={shlex.quote(self.evaluation.dataset.source)} "
+            f"--splits={shlex.quote(','.join(self.evaluation.splits))}",
             flush=True,
         )
         return facts

@@ -1,4 +1,4 @@
-"""The calls of `fit` that a run is made of."""
+"""Splits a run into calls of `Model.fit`."""
 
 
 def segments(step: int, total: int, interval: int) -> list[tuple[int, int, int]]:

@@ -25,7 +25,7 @@ from clipbench_tf.evaluation.scorers import Scorer, cosine
 from clipbench_tf.evaluation.zero_shot import ZeroShot
 from clipbench_tf.method import Method
 from clipbench_tf.optimization.recipe import Recipe
-from clipbench_tf.training.compatibility import check
+from clipbench_tf.training.compatibility import check_compatible
 from clipbench_tf.training.results import RunResults
 from clipbench_tf.training.segments import segments
 
@@ -84,7 +84,7 @@ class Trainer:
         must_save: bool = False,
         skip_non_finite: int = 0,
     ) -> None:
-        check(strategy, method, pipeline)
+        check_compatible(strategy, method, pipeline)
         self.workdir, self.strategy = Path(workdir), strategy
         self.method, self.pipeline, self.recipe = method, pipeline, recipe
         self.dataset = sources.load(evaluation_dataset)
@@ -128,7 +128,7 @@ class Trainer:
                 callbacks = self.worker_callbacks(checkpoints)
                 if chief:
                     throughput = Throughput(self.pipeline.batch_size)
-                    tensorboard = self._log(TensorBoardLog, "tensorboard", before, throughput)
+                    tensorboard = self._open_log(TensorBoardLog, "tensorboard", before, throughput)
                     if before < self.total_steps:
                         tensorboard.write_text(before, "config", config)
                     callbacks = self.chief_callbacks(checkpoints, tensorboard, throughput)
@@ -178,7 +178,9 @@ class Trainer:
         with contextlib.ExitStack() as stack:
             for callback in callbacks:
                 if isinstance(callback, Progress):
-                    stack.callback(callback.stop_reporting)  # Keras tells no callback of an error
+                    stack.callback(
+                        callback.stop_reporting
+                    )  # Keras calls no callback when `fit` raises
             # Repeated, because skipped steps do not count.
             while checkpoints.step() < self.total_steps:
                 self._fit_segments(checkpoints.step(), callbacks)
@@ -196,7 +198,7 @@ class Trainer:
             )
 
     def batches(self) -> tf.data.Dataset:
-        """The rest of the endless stream, dealt to the replicas; each worker reads its own part."""
+        """The remaining batches, distributed over the replicas; each worker reads its own part."""
         positions = self.method.position.numpy()
 
         def of_worker(context: tf.distribute.InputContext) -> tf.data.Dataset:
@@ -217,7 +219,7 @@ class Trainer:
     def worker_callbacks(
         self, checkpoints: Checkpoints, say: Callable[[str], None] = print
     ) -> list[keras.callbacks.Callback]:
-        """Those of every worker."""
+        """The callbacks of every worker."""
         return [
             NonFinite(self.pipeline, checkpoints, self.skip_non_finite, say),
             SaveCheckpoints(checkpoints, self.checkpoint_every, self.total_steps, say),
@@ -226,9 +228,9 @@ class Trainer:
     def chief_callbacks(
         self, checkpoints: Checkpoints, tensorboard: TensorBoardLog, throughput: Throughput
     ) -> list[keras.callbacks.Callback]:
-        """Those of the chief. The order matters: measure, log, evaluate, save."""
+        """The callbacks of the chief. The order matters: measure, log, evaluate, save."""
         total, step = self.total_steps, checkpoints.step()
-        metrics = self._log(MetricsLog, "metrics.jsonl", step, throughput)
+        metrics = self._open_log(MetricsLog, "metrics.jsonl", step, throughput)
         progress = Progress(total, throughput)
         best = BestCheckpoint(checkpoints, self.best_by)
         if step < total:
@@ -246,7 +248,7 @@ class Trainer:
             *self.worker_callbacks(checkpoints, progress.say),
         ]
 
-    def _log(self, kind: type[Log], name: str, step: int, throughput: Throughput) -> Log:
+    def _open_log(self, kind: type[Log], name: str, step: int, throughput: Throughput) -> Log:
         """A log of the run folder, continued at `step`."""
         return kind(
             self.workdir / name,

@@ -76,7 +76,7 @@ def test_resuming_at_a_logged_step_keeps_it_and_adds_to_it(path):
 
 def test_a_run_without_a_checkpoint_starts_over(path):
     filled(path, 10, 20)
-    MetricsLog(path)
+    MetricsLog(path, resumed_at=0)
     assert path.read_bytes() == b""
 
 
@@ -113,3 +113,11 @@ def test_what_did_not_reach_the_disk_comes_with_the_next_results_of_its_step(pat
         log.write(10, {"top1": 0.5})
     log.write(10, {"top5": 0.75})
     assert written(path) == [{"step": 10, "loss": 2.5, "top1": 0.5, "top5": 0.75}]
+
+
+def test_a_log_that_resumes_no_run_appends(tmp_path):
+    path = tmp_path / "new/metrics.jsonl"
+    filled(path, 10, 20)
+    path.write_bytes(path.read_bytes() + b'{"step": 30, "lo')
+    filled(path, 5)
+    assert [entry["step"] for entry in written(path)] == [10, 20, 5]

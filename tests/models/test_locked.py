@@ -180,8 +180,16 @@ def test_a_tower_of_other_sizes_is_refused(sizes, difference, runs):
         locked(batch()["images"][:, 0], training=True)
 
 
-@pytest.mark.parametrize("make", [False, True])
-def test_a_folder_without_a_checkpoint_is_refused(make, tmp_path):
+@pytest.mark.parametrize(
+    ("make", "policy"),
+    [
+        (False, "float32"),
+        (True, "float32"),
+        pytest.param(True, "mixed_bfloat16", marks=pytest.mark.bfloat16),
+    ],
+)
+def test_a_folder_without_a_checkpoint_is_refused(make, policy, tmp_path):
+    keras.config.set_dtype_policy(policy)
     if make:
         (tmp_path / "clip").mkdir()
     lit = method(Locked(encoder=vit(), checkpoint=str(tmp_path / "clip")))

@@ -110,7 +110,8 @@ def test_trains_evaluates_and_names_the_next_command(commands, elsewhere):
     following = done.stdout.splitlines()[-1].partition("export:")[2]
     command, *arguments = shlex.split(following)
     assert command == "clipbench-evaluate"
-    done = run(commands, elsewhere, "evaluate", *arguments, "--splits=validation")
+    assert arguments[-1] == "--splits=validation"
+    done = run(commands, elsewhere, "evaluate", *arguments)
     assert done.returncode == 0, done.stderr
     assert (folder / "evaluation-emoji/predictions.png").is_file()
 

@@ -34,7 +34,8 @@ def run(script: str, *arguments: str) -> tuple[int, str, str]:
         stack.enter_context(contextlib.redirect_stdout(output))
         stack.enter_context(contextlib.redirect_stderr(errors))
         try:
-            sys.modules.pop(f"clipbench_tf.commands.{Path(script).stem}", None)  # defines its flags
+            for name in [n for n in sys.modules if n.startswith("clipbench_tf.commands.")]:
+                del sys.modules[name]  # its flags are defined anew
             main = runpy.run_path(f"scripts/{script}")["main"]
             main(flags.FLAGS([script, *arguments]))
         except SystemExit as end:

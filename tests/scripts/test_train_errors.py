@@ -1,12 +1,13 @@
 """What a user reads who mistypes: one line, the input, the remedy, before any long work."""
 
+import signal
 import subprocess
 import sys
 
 import pytest
 
 from tests.scripts.in_process import train
-from tests.training.runs import ROOT, command
+from tests.training.runs import ROOT, command, epochs, start
 
 
 @pytest.mark.parametrize(
@@ -70,3 +71,15 @@ def test_unknown_flags_and_stray_arguments_are_refused():
         done = process(sys.executable, "scripts/train.py", argument)
         assert done.returncode != 0
         assert "Traceback" not in done.stderr
+
+
+@pytest.mark.slow
+def test_ctrl_c_before_the_first_step_is_one_line(few_drawings, tmp_path):
+    running = start(tmp_path / "run", *few_drawings, epochs(2))
+    for line in running.stdout:
+        if line.startswith("Precision"):
+            running.send_signal(signal.SIGINT)
+            break
+    rest, _ = running.communicate(timeout=300)
+    assert running.returncode == 130, rest
+    assert "Traceback" not in rest and "interrupted" in rest

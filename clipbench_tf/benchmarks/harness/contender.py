@@ -122,7 +122,7 @@ def _serve(connection: Connection, side: Side) -> None:
         if side.cores is not None:  # before the libraries count the cores
             os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[: side.cores])
         module, function = side.target.split(":")
-        with tensorflow_log.held_back():
+        with tensorflow_log.suppressed():
             imported = importlib.import_module(module)
         job = getattr(imported, function)(**side.arguments)
         before = _start_peak()

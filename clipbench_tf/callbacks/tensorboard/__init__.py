@@ -1,1 +1,1 @@
-"""What a run leaves for TensorBoard."""
+"""TensorBoard output: scalars, images, projector."""

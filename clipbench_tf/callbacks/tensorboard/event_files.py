@@ -1,4 +1,4 @@
-"""TensorBoard's event files: taking back what a killed run wrote after its last checkpoint."""
+"""TensorBoard's event files: removes events written after the last checkpoint."""
 
 import os
 from pathlib import Path

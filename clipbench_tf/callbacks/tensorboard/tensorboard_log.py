@@ -15,11 +15,12 @@ from clipbench_tf.features import Batch
 
 
 class TensorBoardLog(ScalarLog):
-    """Writes to a TensorBoard folder. What cannot be written is missing, and the run goes on.
+    """Writes to a TensorBoard folder. A failed write loses its events, and training continues.
 
     Args:
         folder: for the event files; created if need be.
-        resumed_at: the step that the run goes on from; what was written for later ones goes.
+        resumed_at: the step that a run is resumed at, whose events of later steps are removed;
+            None to keep all.
         every, total_steps, throughput, steps_per_epoch: see `ScalarLog`.
     """
 
@@ -27,7 +28,7 @@ class TensorBoardLog(ScalarLog):
         self,
         folder: str | Path,
         *,
-        resumed_at: int = 0,
+        resumed_at: int | None = None,
         every: int = 10,
         total_steps: int | None = None,
         throughput: Throughput | None = None,
@@ -42,7 +43,8 @@ class TensorBoardLog(ScalarLog):
         self._folder = folder = Path(folder)
         self._writer: tf.summary.SummaryWriter | None = None
         self._attempts = Attempts()
-        self._attempt(lambda: drop_events_after(resumed_at, folder))
+        if resumed_at is not None:
+            self._attempt(lambda: drop_events_after(resumed_at, folder))
 
     def write(self, step: int, values: Mapping[str, float]) -> None:
         """Adds a point to the curve of each name in `values`."""
@@ -56,7 +58,7 @@ class TensorBoardLog(ScalarLog):
         self._add(events)
 
     def write_text(self, step: int, name: str, text: str) -> None:
-        """Shows `text` as it stands, a configuration for example."""
+        """Writes `text` verbatim, as a code block."""
         block = "\n".join("    " + line for line in text.splitlines())
         self._add(lambda: tf.summary.text(name, block, step))
 
@@ -102,7 +104,7 @@ class TensorBoardLog(ScalarLog):
             self._writer.flush()
 
         if not self._attempt(write):
-            self._writer = None  # readers stop at half an event: others go to another file
+            self._writer = None  # readers stop at a truncated event, so later ones go to a new file
             for file in self._folder.glob("events.out.tfevents.*"):
                 if not file.stat().st_size:
                     file.unlink()

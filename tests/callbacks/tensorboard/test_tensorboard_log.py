@@ -110,3 +110,11 @@ def test_no_room_for_another_file_ends_no_run(tmp_path, monkeypatch, caplog):
     assert len(refused) == 2
     assert caplog.text.count("No space left on device") == 1
     assert curve(tmp_path, "loss") == [(20, 2.0)]
+
+
+def test_a_log_that_resumes_no_run_appends(tmp_path):
+    for step in (20, 10):
+        log = TensorBoardLog(tmp_path)
+        log.write(step, {"loss": 1.0})
+        log.close()
+    assert sorted(curve(tmp_path, "loss")) == [(10, 1.0), (20, 1.0)]
