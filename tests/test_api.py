@@ -52,7 +52,10 @@ def trained() -> tuple[api.Method, list[float]]:
     return method, history.history["loss"]
 
 
-@pytest.fixture(scope="module", params=["cosine", "late_interaction"])
+@pytest.fixture(
+    scope="module",
+    params=["cosine", pytest.param("late_interaction", marks=pytest.mark.slow)],
+)
 def model(request, trained, tmp_path_factory) -> api.ExportedModel:
     folder = tmp_path_factory.mktemp(request.param)
     method = trained[0]

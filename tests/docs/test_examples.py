@@ -69,6 +69,7 @@ def test_a_data_set_of_ones_own_is_written_read_and_trained_on(run):
         assert 0 <= value <= 1
 
 
+@pytest.mark.slow
 def test_an_evaluation_of_ones_own_gives_the_recall_of_the_weights_it_sees(run):
     names = run("An evaluation")
     log = Path("runs/retrieval/metrics.jsonl").read_text(encoding="utf-8")

@@ -160,6 +160,7 @@ def test_batch_norms_take_the_statistics_of_all_replicas(two_replicas):
     np.testing.assert_allclose(both, tower(pictures, training=True).tokens, atol=2e-4)
 
 
+@pytest.mark.slow
 def test_a_run_ends_with_accuracies_and_an_export(few_drawings, tmp_path):
     parse(
         "clip",

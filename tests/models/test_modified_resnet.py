@@ -55,6 +55,7 @@ def test_a_small_tower_equals_pytorch():
         assert_same(tower(images), model(pixels(images)))
 
 
+@pytest.mark.slow
 def test_resnet50_equals_pytorch_and_has_the_published_parameter_count():
     images = pictures(2, 224)
     tower, model = towers(RESNET50, images)

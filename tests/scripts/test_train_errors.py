@@ -75,7 +75,8 @@ def test_unknown_flags_and_stray_arguments_are_refused():
 
 @pytest.mark.slow
 def test_ctrl_c_before_the_first_step_is_one_line(few_drawings, tmp_path):
-    running = start(tmp_path / "run", *few_drawings, epochs(2))
+    unhurried = ("recipe.Recipe.warmup_epochs = 0", epochs(1000))
+    running = start(tmp_path / "run", *few_drawings, *unhurried)
     for line in running.stdout:
         if line.startswith("Precision"):
             running.send_signal(signal.SIGINT)
