@@ -86,7 +86,10 @@ LIGHT = {
     "flip_probability": 0.0,
 }
 
-every_method = pytest.mark.parametrize("method", list(EQUATIONS))
+every_method = pytest.mark.parametrize(
+    "method",  # DeFILIP has every term of DeCLIP
+    [pytest.param(m, marks=pytest.mark.slow if m == "declip" else ()) for m in EQUATIONS],
+)
 
 
 def first_step(method: str, workdir: Path) -> tuple[dict, dict]:

@@ -74,6 +74,7 @@ def scores(encoders: Encoders) -> np.ndarray:
     return Classifier(encoders, ["red cat", "dog"], ["a {}"]).scores(representation)
 
 
+@pytest.mark.slow
 def test_a_convolutional_backbone_trains(tmp_path):
     trained(tmp_path, "clip", "resnet", "siglip")
 

@@ -174,7 +174,10 @@ def by_released_name(logged: dict) -> dict[str, float]:
     return {names.get(name, name): value for name, value in terms.items()}
 
 
-@pytest.mark.parametrize("case", list(BINDINGS))
+@pytest.mark.parametrize(
+    "case",  # DeFILIP has every term of DeCLIP
+    [pytest.param(c, marks=pytest.mark.slow if c.startswith("declip") else ()) for c in BINDINGS],
+)
 def test_every_term_and_the_gradient_of_the_total(case, tmp_path):
     # The queue of declip: the third step finds the captions of the first in it.
     order = [0, 1, 0] if case == "declip" else [0]
