@@ -144,6 +144,12 @@ def operative() -> str:
     return gin.operative_config_str()
 
 
+def saved(workdir: Path) -> str | None:
+    """The `config.gin` of a run folder, by today's names; None where no run has begun."""
+    path = workdir / RUN_CONFIG
+    return moved_names.translated(path.read_text(encoding="utf-8")) if path.is_file() else None
+
+
 def claim(workdir: Path) -> None:
     """Writes `config.gin` into `workdir`, or checks that the one there is the same.
 
@@ -153,9 +159,9 @@ def claim(workdir: Path) -> None:
         ConfigError: if the folder belongs to another configuration (with the difference), holds
             other files, or cannot be written.
     """
-    path, text = workdir / RUN_CONFIG, operative()
-    if path.is_file():
-        before, now = _statements(path.read_text(encoding="utf-8")), _statements(text)
+    path, text, begun = workdir / RUN_CONFIG, operative(), saved(workdir)
+    if begun is not None:
+        before, now = _statements(begun), _statements(text)
         if before != now:
             difference = "\n".join(
                 difflib.unified_diff(before, now, str(path), "this command", lineterm="")
@@ -188,8 +194,8 @@ def claim(workdir: Path) -> None:
 
 
 def _statements(text: str) -> list[str]:
-    """The imports, macros and bindings of an operative config, sorted, by the names of today."""
-    parts = re.split(r"\n(?=\S)", moved_names.translated(text))  # the rest of one is indented
+    """The imports, macros and bindings of an operative config, sorted."""
+    parts = re.split(r"\n(?=\S)", text)  # the rest of one is indented
     return sorted(part.strip() for part in parts if part.strip() and not part.startswith("#"))
 
 

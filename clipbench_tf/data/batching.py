@@ -110,7 +110,8 @@ class Batching:
 
     def _seed(self, number: tf.Tensor) -> tf.Tensor:
         """int32 [2], the seed of the pair `number`."""
-        return fold_in(tf.constant([self.seed, 0xDA7A]), number)
+        base = tf.constant([self.seed, 0xDA7A])
+        return tf.random.experimental.stateless_fold_in(base, tf.cast(number, base.dtype))
 
     def _batched(
         self, examples: tf.data.Dataset, batch_size: int, corrupt: CorruptTally
@@ -153,8 +154,3 @@ class Batching:
             ids = [*ids, masked] if self.separate_masked_view else [masked, *ids[1:]]
         batch["ids"] = tf.stack(ids, axis=1)
         return batch
-
-
-def fold_in(seed: tf.Tensor, data: tf.Tensor | int) -> tf.Tensor:
-    """A new seed, int32 [2], derived from `seed`, int32 [2], and the integer `data`."""
-    return tf.random.experimental.stateless_fold_in(seed, tf.cast(data, seed.dtype))

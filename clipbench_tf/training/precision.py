@@ -3,7 +3,7 @@
 import re
 from pathlib import Path
 
-from clipbench_tf import config, hardware, moved_names
+from clipbench_tf import config, hardware
 from clipbench_tf.hardware import Precision
 
 NAME = "strategy.prepare.precision"
@@ -40,7 +40,6 @@ def message(settled: Precision) -> str:
 
 def _of_run(workdir: Path) -> str | None:
     """The precision in the run folder's config.gin, None where no run has begun."""
-    path = workdir / config.RUN_CONFIG
-    text = moved_names.translated(path.read_text(encoding="utf-8")) if path.is_file() else ""
+    text = config.saved(workdir) or ""
     found = re.search(rf"^{re.escape(NAME)} = '(\w+)'", text, flags=re.MULTILINE)
     return found[1] if found else None

@@ -9,16 +9,9 @@ import tensorflow as tf
 from PIL import Image
 
 from clipbench_tf.data.images.image_views import ImageViews, View, evaluation_view
+from tests.data.pairs import PLAIN
 
 SIZE = 16
-PLAIN = View(
-    scale=(1.0, 1.0),
-    ratio=(1.0, 1.0),
-    jitter_probability=0.0,
-    grayscale_probability=0.0,
-    blur_probability=0.0,
-    flip_probability=0.0,
-)
 
 
 def png(picture: np.ndarray) -> bytes:
