@@ -7,7 +7,10 @@ from setuptools import find_packages, setup
 
 HERE = Path(__file__).parent
 VERSION = re.search(r'__version__ = "(.+)"', (HERE / "clipbench_tf/__init__.py").read_text())[1]
-COMMANDS = ("train", "evaluate", "plan", "launch", "benchmark", "leaderboard")
+COMMANDS = (
+    *("train", "evaluate", "plan", "launch", "benchmark", "leaderboard"),
+    *("prepare_data", "dataset_stats"),
+)
 
 setup(
     name="clipbench_tf",
@@ -33,12 +36,15 @@ setup(
     },
     entry_points={
         "console_scripts": [
-            f"clipbench-{name} = clipbench_tf.commands.{name}:run" for name in COMMANDS
+            f"clipbench-{name.replace('_', '-')} = clipbench_tf.commands.{name}:run"
+            for name in COMMANDS
         ]
     },
     install_requires=[
         "absl-py>=2.1",
+        "ftfy>=6.3",
         "gin-config==0.5.0",
+        "google-crc32c>=1.5",
         "keras==3.15.*",
         "keras-hub==0.32.*",
         "numpy>=2.4",
@@ -50,7 +56,6 @@ setup(
     extras_require={
         "gpu": ["tensorflow[and-cuda]==2.21.*"],
         "test": [
-            "ftfy>=6.3",
             "mypy>=2.4",
             "pytest>=9.2",
             "pytest-xdist>=3.8",
@@ -59,8 +64,10 @@ setup(
             "torch==2.13.0",
             "transformers>=5.24",
         ],
-        "bench": ["ftfy>=6.3", "torch==2.13.0", "transformers>=5.24"],
+        "bench": ["torch==2.13.0", "transformers>=5.24"],
+        # Prepares data sets. Beam holds some packages below the versions of the lock file.
+        "data": ["apache-beam==2.77.*"],
         # What builds the shipped data; these versions decide its bytes.
-        "build": ["ftfy>=6.3", "pillow==13.0.0", "resvg-py==0.5.0"],
+        "build": ["pillow==13.0.0", "resvg-py==0.5.0"],
     },
 )

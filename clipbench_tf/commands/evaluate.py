@@ -15,8 +15,12 @@ from clipbench_tf.export import card
 _MODEL = flags.DEFINE_string(
     "saved_model", None, "Folder of the SavedModel that a run left.", required=True
 )
-_DATASET = flags.DEFINE_string("dataset", "emoji", "An embedded data set, or the folder of one.")
-_SPLITS = flags.DEFINE_list("splits", ["test", "zero_shot"], "Which splits to score.")
+_DATASET = flags.DEFINE_string(
+    "dataset", "emoji", "An embedded data set, a folder with one, or a folder for each class."
+)
+_SPLITS = flags.DEFINE_list(
+    "splits", None, "Which splits to score. Default: test and zero_shot, or what else there is."
+)
 _OUTPUT = flags.DEFINE_string(
     "output",
     None,
@@ -30,7 +34,8 @@ def main(argv: list[str]) -> None:
     if len(argv) > 1:
         sys.exit(f"Error: {argv[1]!r} is no flag; see --help.")
     model = Path(_MODEL.value)
-    beside = model.resolve().parent / f"evaluation-{Path(_DATASET.value).resolve().name}"
+    name = Path(_DATASET.value.partition("?")[0]).resolve().name
+    beside = model.resolve().parent / f"evaluation-{name}"
     output = Path(_OUTPUT.value) if _OUTPUT.value else beside
     try:
         card.read(model)  # TensorFlow takes seconds to import: first see whether there is a model

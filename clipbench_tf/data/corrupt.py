@@ -49,7 +49,7 @@ class CorruptTally:
                 )
             self.keys[key] += 1
         if seen >= self.after and skipped > self.max_fraction * seen:
-            named = ", ".join(list(self.keys)[:3])
+            named = ", ".join(list(self.keys)[:10])
             self.error = CorruptDataError(
                 f"{skipped} of the first {seen} records of {self.source} cannot be decoded "
                 f"({named}, ...), more than max_fraction = {self.max_fraction:g}. Repair or "

@@ -1,16 +1,19 @@
 """From records to batches: views, captions, tokens; endless, seeded, resumable at any position."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import tensorflow as tf
 
-from clipbench_tf.data import sources
+from clipbench_tf.data import sources, stream
 from clipbench_tf.data.batching import Batching, CaptionOp
 from clipbench_tf.data.corrupt import CorruptTally
 from clipbench_tf.data.images.image_views import ImageViews
+from clipbench_tf.data.readers.pair import Pair
+from clipbench_tf.data.readers.reader import CheckedReader
 from clipbench_tf.data.text.hub_tokenizer import HubTokenizer
 from clipbench_tf.data.text.tokenizer import Tokenizer
+from clipbench_tf.distribution import cluster
 
 
 class Pipeline(Batching):
@@ -20,7 +23,8 @@ class Pipeline(Batching):
     that a pipeline started at any position yields what an uninterrupted one would.
 
     Args:
-        dataset: an embedded data set's name or a folder (see `sources.load`).
+        dataset: the pairs, in one of the forms of `sources.load`; several sources with their
+            weights make a mixture, as in {'data/cc3m': 1, 'pets.csv': 2}.
         tokenizer: captions -> ids.
         image_views: draws V views of a picture.
         caption_views: one operation for each text view, all on the same caption of the pair; they
@@ -35,18 +39,19 @@ class Pipeline(Batching):
         trim_captions: trim ids and labels to the longest caption of a batch, rounded up to a
             multiple of 8 positions. It changes no result, unless an objective counts padding.
         seed: random seed of data order, views and masks.
-        shuffle_buffer: number of records in the shuffle buffer.
+        shuffle_buffer: number of records in memory; half of them are shuffled together.
         max_corrupt_fraction: largest fraction of records that may be skipped before the run ends.
 
     Raises:
-        DatasetError: if the data set or split is missing, or smaller than a batch.
+        DatasetError: if the data set or split is missing, has not all its files, or is smaller than
+            a batch.
         ValueError: if `mask_probability` is above 0 and `tokenizer` has no mask token.
     """
 
     def __init__(
         self,
         *,
-        dataset: str,
+        dataset: str | Mapping[str, int],
         tokenizer: Tokenizer | HubTokenizer,
         image_views: ImageViews,
         caption_views: Sequence[CaptionOp],
@@ -66,6 +71,9 @@ class Pipeline(Batching):
                 f"Split {split!r} of {self.dataset.name} has {self.split.examples} pairs, fewer "
                 f"than batch_size {batch_size}; bind a smaller batch_size."
             )
+        workers = cluster.read()
+        if isinstance(self.split, CheckedReader) and (workers is None or workers.index == 0):
+            self.split.check()
         super().__init__(
             tokenizer=tokenizer,
             image_views=image_views,
@@ -107,17 +115,13 @@ class Pipeline(Batching):
 
     def keys(self, positions: np.ndarray, *, worker: int = 0, workers: int = 1) -> list[str]:
         """The keys of the records at the ascending `positions` [N] of the stream of `worker`."""
-        stream = self._stream(int(positions[0]), worker, workers)
+        found = self._stream(int(positions[0]), worker, workers)
         wanted = {int(position) for position in positions}
-        records = stream.take(int(positions[-1] - positions[0]) + 1).as_numpy_iterator()
-        return [
-            sources.parse(record)["key"].numpy().decode("utf-8", "backslashreplace")
-            for position, record in records
-            if int(position) in wanted
-        ]
+        records = found.take(int(positions[-1] - positions[0]) + 1).as_numpy_iterator()
+        return [Pair.of(record).key for position, record in records if int(position) in wanted]
 
     def _stream(self, start: int, worker: int, workers: int) -> tf.data.Dataset:
-        return sources.shuffled_stream(
+        return stream.shuffled_stream(
             self.split,
             seed=self.seed,
             start=start,
@@ -138,7 +142,11 @@ class Pipeline(Batching):
         count = tf.size(captions)
         pick = tf.random.stateless_uniform([], seed, 0, tf.maximum(count, 1), tf.int32)
         return {
-            "key": fields["key"],
+            "key": tf.where(
+                fields["problem"] == "",
+                fields["key"],
+                tf.strings.join([fields["key"], " (", fields["problem"], ")"]),
+            ),
             # A record without captions counts as corrupt: an empty picture cannot be decoded.
             "image": tf.where(count > 0, fields["image"], ""),
             "caption": tf.concat([captions, [""]], axis=0)[pick],

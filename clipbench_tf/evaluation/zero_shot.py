@@ -8,6 +8,7 @@ import tensorflow as tf
 
 from clipbench_tf.data import sources
 from clipbench_tf.data.images.decoding import FORMATS
+from clipbench_tf.data.text.cleaning import clean
 from clipbench_tf.evaluation import accuracy
 from clipbench_tf.evaluation.classifier_cache import ClassifierCache
 from clipbench_tf.evaluation.encoders import Encoders, Representation
@@ -176,6 +177,8 @@ class ZeroShot:
 class Classifier:
     """Encodes class names in templates, and scores pictures against all classes.
 
+    Names and templates are cleaned as captions are when data is prepared (`cleaning.clean`).
+
     `parts` are the representations of the classes, permuted by `order` and split into chunks.
 
     Args:
@@ -195,6 +198,7 @@ class Classifier:
         cache: ClassifierCache | None = None,
     ) -> None:
         self.encoders = encoders
+        names, templates = [clean(name) for name in names], [clean(text) for text in templates]
         # Similar lengths together: a chunk of prompts is encoded at the length of its longest.
         self.order = np.argsort([len(name) for name in names], kind="stable")
         self.inverse = np.argsort(self.order)

@@ -13,12 +13,13 @@ from clipbench_tf.export.saved_encoders import SavedEncoders
 
 
 def evaluate(
-    model: Path, *, dataset: str, splits: Sequence[str], output: Path, batch_size: int
+    model: Path, *, dataset: str, splits: Sequence[str] | None, output: Path, batch_size: int
 ) -> dict:
     """Evaluates the SavedModel in `model`, prints the accuracies, and writes files to `output`.
 
     The files are `record.json`, whose content is returned, and `predictions.png`; the encoded
-    classes are kept beside the model (see `ClassifierCache`).
+    classes are kept beside the model (see `ClassifierCache`). `splits` are by default those of
+    `Dataset.scored`.
 
     Raises:
         ExportError, DatasetError: for a model, data set or split that is missing or unusable.
@@ -26,6 +27,7 @@ def evaluate(
     """
     started = time.monotonic()
     data = sources.load(dataset)
+    splits = splits or data.scored()
     for split in splits:
         data.split(split)
     _claim(output)

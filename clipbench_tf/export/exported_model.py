@@ -7,6 +7,7 @@ import numpy as np
 import tensorflow as tf
 
 from clipbench_tf.data.images.decoding import FORMATS
+from clipbench_tf.data.text import cleaning
 from clipbench_tf.evaluation.zero_shot import Classifier
 from clipbench_tf.export import card
 from clipbench_tf.export.saved_encoders import SavedEncoders
@@ -40,13 +41,20 @@ class ExportedModel(SavedEncoders):
 
         return self._joined(_read(pictures), embeddings)
 
-    def encode_texts(self, texts: Iterable[str]) -> np.ndarray:
-        """Embeddings of unit length, float32 [N, E]."""
+    def encode_texts(self, texts: Iterable[str], *, clean: bool = False) -> np.ndarray:
+        """Embeddings of unit length, float32 [N, E].
+
+        Args:
+            texts: N captions.
+            clean: whether to clean them first, as captions are when data is prepared: broken
+                Unicode, HTML entities and whitespace (`cleaning.clean`).
+        """
+        texts = [cleaning.clean(t) for t in _listed(texts)] if clean else _listed(texts)
 
         def embeddings(start: int, part: tf.Tensor) -> tf.Tensor:
             return self._run["encode_text"](text=part)["embedding"]
 
-        return self._joined(_listed(texts), embeddings)
+        return self._joined(texts, embeddings)
 
     def classify(
         self,

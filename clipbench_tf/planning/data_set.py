@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+from collections.abc import Mapping
 from pathlib import Path
 
 from clipbench_tf.data import sources
@@ -30,10 +31,11 @@ KNOWN = {
 }
 
 
-def pairs(dataset: str, split: str, examples: int | None = None) -> Pairs:
-    """The pairs in `split` of `dataset`, the name of an embedded data set or a folder.
+def pairs(dataset: str | Mapping[str, int], split: str, examples: int | None = None) -> Pairs:
+    """The pairs in `split` of `dataset`, in one of the forms of `sources.load`.
 
-    The number is that of `dataset.json`, whose shards may be missing, or else that of `KNOWN`.
+    The number is that of `dataset.json`, whose shards may be missing, or else what is counted in
+    the data, or that of `KNOWN`.
 
     Args:
         examples: the number to plan with instead.
@@ -41,22 +43,25 @@ def pairs(dataset: str, split: str, examples: int | None = None) -> Pairs:
     Raises:
         DatasetError: if the number is unknown; the message names the flag that gives it.
     """
-    name = Path(dataset).name
+    name = Path(dataset).name if isinstance(dataset, str) else "mixture"
     tokens = KNOWN[name].caption_tokens if name in KNOWN else None
     if examples is not None:
         if examples < 1:
             raise sources.DatasetError(f"--examples is {examples}; it must be at least 1.")
         return Pairs(examples, "--examples", tokens)
-    for folder in (sources.EMBEDDED / dataset, Path(dataset)):
+    for folder in (sources.EMBEDDED / dataset, Path(dataset)) if isinstance(dataset, str) else ():
         description = folder / "dataset.json"
         if description.is_file():
             return Pairs(_described(description, split), "dataset.json", tokens)
-    if name not in KNOWN:
+    try:
+        return Pairs(sources.load(dataset).split(split).examples, "the data", tokens)
+    except sources.DatasetError as error:
+        if name in KNOWN:
+            return KNOWN[name]
         raise sources.DatasetError(
-            f"Data set {dataset!r} is not on this machine, and only the sizes of "
-            f"{', '.join(KNOWN)} are known; give the number of its pairs as --examples."
-        )
-    return KNOWN[name]
+            f"{error} To plan without the data, give the number of its pairs as --examples; only "
+            f"the sizes of {', '.join(KNOWN)} are known."
+        ) from error
 
 
 def stand_in(folder: Path, splits: dict[str, int]) -> str:

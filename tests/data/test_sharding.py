@@ -7,23 +7,24 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from clipbench_tf.data import sources
-from clipbench_tf.data.sources import DatasetError, Split, share
-from tests.data.test_sources import records, shards, stream
+from clipbench_tf.data.epoch_order import share
+from clipbench_tf.data.readers.tfrecords import TFRecordReader
+from clipbench_tf.data.sources import DatasetError
+from tests.data.numbered import numbers, shards, stream
 
 
 def epochs(
-    split: Split, first: int, count: int, worker: int, workers: int, **arguments
+    split: TFRecordReader, first: int, count: int, worker: int, workers: int, **arguments
 ) -> list[list[int]]:
     """What `worker` reads in each of `count` epochs, from the `first` one on."""
     low, high = share(split.examples, worker, workers)
     size, start = high - low, first * (high - low)
     read = stream(split, count * size, start=start, worker=worker, workers=workers, **arguments)
     assert [position for position, _ in read] == list(range(start, start + count * size))
-    return [records(read[n * size : (n + 1) * size]) for n in range(count)]
+    return [numbers(read[n * size : (n + 1) * size]) for n in range(count)]
 
 
-def epoch(split: Split, number: int, worker: int, workers: int) -> list[int]:
+def epoch(split: TFRecordReader, number: int, worker: int, workers: int) -> list[int]:
     """What `worker` reads in an epoch."""
     return epochs(split, number, 1, worker, workers)[0]
 
@@ -54,9 +55,9 @@ def test_shards_that_divide_are_opened_by_one_worker_only(tmp_path):
 
 
 def test_a_worker_does_not_open_the_shards_of_others(tmp_path):
-    split = shards(tmp_path, 4, 4, 4, 4).counted()
+    split = shards(tmp_path, 4, 4, 4, 4)
     mine = {record // 4 for record in epoch(split, 0, 0, 2)}
-    for index, file in enumerate(split.files):
+    for index, file in enumerate(split.paths):
         if index not in mine:
             Path(file).unlink()
     assert {record // 4 for record in epoch(split, 0, 0, 2)} == mine
@@ -71,12 +72,12 @@ def test_epochs_deal_the_shards_anew_and_a_resumed_stream_is_the_rest(tmp_path):
 
 def test_counts_may_be_given_and_must_add_up(tmp_path):
     split = shards(tmp_path, 3, 2)
-    assert split.counted().counts == (3, 2)
-    assert Split(split.files, 5, (3, 2)).counted().counts == (3, 2)
+    assert split.counts == (3, 2)
+    assert TFRecordReader(split.paths, 5, (3, 2)).counts == (3, 2)
     with pytest.raises(DatasetError, match=r"hold 5 records, but dataset\.json says 9"):
-        stream(Split(split.files, 9), 1, worker=0, workers=2)
+        stream(TFRecordReader(split.paths, 9), 1, worker=0, workers=2)
     with pytest.raises(DatasetError, match="hold 4 records"):
-        Split(split.files, 5, (4,)).counted()
+        sum(TFRecordReader(split.paths, 5, (4,)).counts)
 
 
 def test_shares_are_as_equal_as_can_be():
@@ -86,4 +87,4 @@ def test_shares_are_as_equal_as_can_be():
         sizes = np.diff(shares, axis=1)
         assert (shares[0][0], shares[-1][1]) == (0, examples)
         assert sizes.max() - sizes.min() <= 1
-    assert sources.share(5, 0, 1) == (0, 5)
+    assert share(5, 0, 1) == (0, 5)

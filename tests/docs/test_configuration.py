@@ -22,7 +22,7 @@ def parameters(name: str) -> list[str]:
 
 
 def test_the_page_is_what_the_script_writes():
-    status, output, errors = in_process.run("build_docs.py", "--verify")
+    status, output, errors = in_process.run("build/docs.py", "--verify")
     assert status == 0, output + errors
 
 
@@ -36,10 +36,10 @@ def test_a_page_that_says_otherwise_is_told_apart(tmp_path):
     text = pages.text("configuration.md")
     assert "| `chunks` | `int` | `1` |" in text
     page.write_text(text.replace("| `chunks` | `int` | `1` |", "| `chunks` | `int` | `2` |"))
-    status, output, errors = in_process.run("build_docs.py", "--verify", f"--output={page}")
+    status, output, errors = in_process.run("build/docs.py", "--verify", f"--output={page}")
     assert status == 1
     assert "-| `chunks` | `int` | `2` |" in output and "+| `chunks` | `int` | `1` |" in output
-    assert "run scripts/build_docs.py" in errors
+    assert "run scripts/build/docs.py" in errors
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(GIN)))

@@ -58,7 +58,7 @@ def test_a_data_set_of_ones_own_is_written_read_and_trained_on(run):
     data = sources.load("data/squares")
     assert data.classes == ("red", "green", "blue", "black")
     assert {n: s.examples for n, s in data.splits.items()} == {"train": 128, "validation": 32}
-    for record in sources.records(data.split("train").counted()):
+    for record in sources.records(data.split("train")):
         example = sources.parse(record)
         colour = data.classes[int(example["label"])]
         written = [f"a {colour} square".encode(), f"a square in {colour}".encode()]

@@ -20,14 +20,14 @@ LOCKED = {
 
 
 def bounds() -> list[Requirement]:
-    """All that setup.py asks for, but for CUDA."""
+    """All that setup.py asks for, but for CUDA and Beam, which wants older packages."""
     with mock.patch.object(setuptools, "setup") as setup:
         exec(
             compile((ROOT / "setup.py").read_text(), ROOT / "setup.py", "exec"),
             {"__file__": ROOT / "setup.py"},
         )
     asked = setup.call_args.kwargs
-    extras = [extra for name, extra in asked["extras_require"].items() if name != "gpu"]
+    extras = [extra for name, extra in asked["extras_require"].items() if name not in ("gpu", "data")]
     return [Requirement(text) for part in (asked["install_requires"], *extras) for text in part]
 
 

@@ -38,7 +38,7 @@ def make_synonyms(table: dict[str, list[str]]) -> Synonyms:
 
 @functools.cache
 def wordnet_synonyms() -> Synonyms:
-    """The table that ships with the package, of WordNet 3.1 (`scripts/build_synonyms.py`)."""
+    """The table that ships with the package, of WordNet 3.1 (`scripts/build/synonyms.py`)."""
     packed = (resources.files(__package__) / SYNONYMS_FILE).read_bytes()
     lines = (line.split("\t") for line in gzip.decompress(packed).decode().splitlines())
     return make_synonyms({word: synonyms.split(",") for word, synonyms in lines})

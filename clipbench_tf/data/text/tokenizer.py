@@ -11,11 +11,9 @@ from clipbench_tf.data.text.merging import Merging, table
 # tf.strings.lower, so it is replaced by a space too.
 _SPACES = r"[\x{0}\x{85}\x{A0}\x{1680}\x{2000}-\x{200A}\x{2028}\x{2029}\x{202F}\x{205F}\x{3000}]+"
 _PLAIN = r"[\x01-\x7F]*"  # ASCII, for which lower-casing and splitting by bytes are enough
-# OpenAI's pattern for lower-case text. It ignores case, and the long s U+017F is an s then.
-_WORD = (
-    r"<\|startoftext\|>|<\|endoftext\|>"
-    r"|'[s\x{17F}]|'t|'re|'ve|'m|'ll|'d|\p{L}+|\p{N}|[^\s\v\p{L}\p{N}]+"
-)
+# OpenAI's pattern for lower-case text, without its start and end marks. It ignores case, and the
+# long s U+017F is an s then.
+_WORD = r"'[s\x{17F}]|'t|'re|'ve|'m|'ll|'d|\p{L}+|\p{N}|[^\s\v\p{L}\p{N}]+"
 
 
 class Tokenizer(tf.Module):
@@ -24,9 +22,11 @@ class Tokenizer(tf.Module):
     A row is the start id, the caption's pieces, the end id, and zeros. Of a longer caption the
     first L - 2 pieces are kept, so the end id is always there. The ids are those of OpenAI's
     `simple_tokenizer.py` for text that its cleaning (ftfy, HTML entities) would leave as it is;
-    cleaning happens when data is prepared (`cleaning.py`). As there, a caption that spells out
-    <|startoftext|> or <|endoftext|> gets that id. Bytes that are not UTF-8 count as U+FFFD and a
-    NUL as a space; capitals added in Unicode 14 (Vithkuqi and six more) are not lower-cased.
+    cleaning happens when data is prepared (`cleaning.py`). Bytes that are not UTF-8 count as U+FFFD
+    and a NUL as a space; capitals added in Unicode 14 (Vithkuqi and six more) are not lower-cased.
+
+    Deviates: a caption that spells out <|startoftext|> or <|endoftext|> is text here; OpenAI's
+    tokenizer gives it the id of the mark, so that a caption can end itself.
 
     Only core ops are used, so an exported model that holds a Tokenizer needs nothing but TensorFlow
     to load. A table holds the pieces of common words. Each run of characters between spaces is
@@ -64,7 +64,7 @@ class Tokenizer(tf.Module):
         iterator's position. Eager calls are slow, so call it from a graph.
         """
         with tf.device("/CPU:0"):  # string ops run there; a GPU would only add copies
-            framed = tf.strings.join([bpe.START, _lower(texts), bpe.END], separator=" ")
+            framed = tf.strings.join([bpe.START_WORD, _lower(texts), bpe.END_WORD], separator=" ")
             pieces, rows = self._pieces(framed)
             found = tf.where(pieces > 0)
             ids = tf.raw_ops.RaggedTensorToTensor(

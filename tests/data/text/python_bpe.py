@@ -1,4 +1,7 @@
-"""OpenAI's byte-pair encoding in plain Python, and captions of all kinds to try it on."""
+"""OpenAI's byte-pair encoding in plain Python, and captions of all kinds to try it on.
+
+Its start and end marks are text here, as they are in our tokenizer.
+"""
 
 import functools
 import gzip
@@ -11,7 +14,7 @@ import numpy as np
 import regex
 
 PATTERN = regex.compile(
-    r"<\|startoftext\|>|<\|endoftext\|>|'s|'t|'re|'ve|'m|'ll|'d|\p{L}+|\p{N}|[^\s\p{L}\p{N}]+",
+    r"'s|'t|'re|'ve|'m|'ll|'d|\p{L}+|\p{N}|[^\s\p{L}\p{N}]+",
     regex.IGNORECASE,
 )
 SPECIALS = ["<|startoftext|>", "<|endoftext|>"]
@@ -35,8 +38,6 @@ class PythonBpe:
 
     @functools.cache  # noqa: B019
     def word(self, word: str) -> list[int]:
-        if word in SPECIALS:
-            return [self.vocabulary[word]]
         symbols = [self.letters[byte] for byte in word.encode("utf-8")]
         symbols[-1] += "</w>"
         while True:

@@ -1,1 +1,1 @@
-"""Builder of the embedded emoji data set; run through scripts/build_emoji.py."""
+"""Builder of the embedded emoji data set; run through scripts/build/emoji.py."""

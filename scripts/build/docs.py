@@ -1,6 +1,6 @@
 """Writes docs/configuration.md from the signatures and docstrings of what gin files bind.
 
-python scripts/build_docs.py, or with --verify to compare with the page that is there.
+python scripts/build/docs.py, or with --verify to compare with the page that is there.
 """
 
 import dataclasses
@@ -14,18 +14,18 @@ from pathlib import Path
 
 from absl import app, flags
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # runs from a bare checkout too
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))  # runs from a bare checkout too
 
 from clipbench_tf import moved_names, tensorflow_log
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 _OUTPUT = flags.DEFINE_string("output", str(ROOT / "docs/configuration.md"), "The page to write.")
 _VERIFY = flags.DEFINE_bool("verify", False, "Write nothing: compare with the page.")
 
 HEAD = """# Configuration reference
 
 Everything that the gin files bind, and everything else that can be bound to the same classes and
-functions. `python scripts/build_docs.py` writes this page from the signatures and docstrings, and a
+functions. `python scripts/build/docs.py` writes this page from the signatures and docstrings, and a
 test compares the two. A binding is written `module.Name.parameter = value`, in a gin file that
 imports the module, or in `--gin_bindings` of a command:
 
@@ -162,7 +162,7 @@ def main(_: list[str]) -> None:
             there.splitlines(), made.splitlines(), str(path), "the signatures", n=0, lineterm=""
         )
         print("\n".join(difference))
-        sys.exit(f"Error: {path} is not what the code says; run scripts/build_docs.py.")
+        sys.exit(f"Error: {path} is not what the code says; run scripts/build/docs.py.")
     print(f"verified: {path.name}")
 
 

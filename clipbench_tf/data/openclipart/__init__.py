@@ -1,0 +1,1 @@
+"""Builder of the openclipart data set; run through scripts/build/openclipart.py."""

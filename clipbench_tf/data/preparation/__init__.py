@@ -1,0 +1,1 @@
+"""Preparing data sets: from what people have to TFRecord shards."""

@@ -1,0 +1,50 @@
+"""Where the records of a file begin: worked out once, and kept for the next run."""
+
+import hashlib
+import os
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+
+from clipbench_tf.data.readers import files
+
+KEPT_FROM = 1 << 26  # bytes: the index of a smaller file is made faster than it is looked up
+Arrays = dict[str, np.ndarray]
+
+
+def folder() -> Path:
+    """Where indexes are kept: `clipbench_tf` in $XDG_CACHE_HOME or ~/.cache."""
+    base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    return Path(base) / "clipbench_tf" / "indexes"
+
+
+def kept(path: str, kind: str, build: Callable[[], Arrays]) -> Arrays:
+    """What `build` returns for the file at `path`, from a run before if the file is unchanged.
+
+    A folder that cannot be written is no error: the index is then made anew in each run.
+
+    Args:
+        kind: names what is built and all that it depends on beside the file.
+    """
+    length, changed = files.stamp(path)
+    if length < KEPT_FROM:
+        return build()
+    name = path if files.is_remote(path) else os.path.abspath(path)
+    identity = f"{kind}\n{name}\n{length}\n{changed}"
+    place = folder() / f"{hashlib.sha256(identity.encode()).hexdigest()[:32]}.npz"
+    try:
+        with np.load(place, allow_pickle=False) as found:
+            return dict(found)
+    except (OSError, ValueError, EOFError, KeyError):
+        pass  # none yet, or a damaged one
+    built = build()
+    try:
+        place.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.NamedTemporaryFile(dir=place.parent, suffix=".partial", delete=False) as out:
+            np.savez(out, **built)  # type: ignore[arg-type]
+        os.replace(out.name, place)
+    except OSError:
+        pass
+    return built

@@ -1,0 +1,1 @@
+"""WebDataset and img2dataset archives: tars whose members are pictures and captions."""

@@ -1,0 +1,92 @@
+"""Records of a reader as tf.data: one pass in order, or endless, shuffled, from any position on."""
+
+import numpy as np
+import tensorflow as tf
+
+from clipbench_tf.data.epoch_order import BLOCK, EpochOrder
+from clipbench_tf.data.readers.reader import Reader
+
+
+def records(reader: Reader) -> tf.data.Dataset:
+    """One pass over the serialised records of `reader`, in the order of its parts."""
+    order = np.array(
+        [
+            (part, first, min(BLOCK, count - first))
+            for part, count in enumerate(reader.counts)
+            for first in range(0, count, BLOCK)
+        ],
+        np.int64,
+    ).reshape(-1, 3)
+    return _read(reader, tf.data.Dataset.from_tensor_slices(order))
+
+
+def shuffled_stream(
+    reader: Reader,
+    *,
+    seed: int,
+    start: int = 0,
+    worker: int = 0,
+    workers: int = 1,
+    buffer: int = 16384,
+) -> tf.data.Dataset:
+    """Endless stream of (position int64, serialised record), reshuffled each epoch.
+
+    Position p is one of epoch p // examples; the order depends on `seed` and the epoch alone, so
+    that a stream started at `start` equals the rest of one started at 0, and starts as soon
+    (`epoch_order`). Each of several workers has its `share` of the records, with its own order and
+    positions. Together they read every record once an epoch.
+
+    Args:
+        buffer: number of records in memory: half of them are shuffled together, a quarter is
+            shuffled and waits, so that what reads this need not wait for the next half.
+
+    Raises:
+        DatasetError: if the files do not hold what their description says.
+    """
+    window = max(1, buffer // 2)
+    order = EpochOrder(tuple(reader.counts), seed, worker, workers, window)
+    first, behind = order.place(start)
+
+    def plan(number: np.int64) -> tuple[np.ndarray, np.ndarray]:
+        return order.blocks(int(number)), order.seeds(int(number))
+
+    @tf.autograph.experimental.do_not_convert
+    def window_of(number: tf.Tensor) -> tf.data.Dataset:
+        blocks, seeds = tf.numpy_function(plan, [number], [tf.int64, tf.int64])
+        blocks = tf.data.Dataset.from_tensor_slices(tf.ensure_shape(blocks, [None, 3]))
+        return _shuffled(_read(reader, blocks), order.window + BLOCK, seeds)
+
+    stream = tf.data.Dataset.range(first, tf.int64.max).flat_map(window_of).skip(behind)
+    positions = tf.data.Dataset.range(start, tf.int64.max)
+    return tf.data.Dataset.zip(positions, stream.prefetch(max(1, buffer // 4)))
+
+
+def _read(reader: Reader, blocks: tf.data.Dataset) -> tf.data.Dataset:
+    """The records of `blocks`, rows (part, first, count), in order."""
+
+    def read(block: np.ndarray) -> np.ndarray:
+        part, first, count = block.tolist()
+        return np.array(reader.read(part, first, count), object)
+
+    @tf.autograph.experimental.do_not_convert
+    def of(block: tf.Tensor) -> tf.Tensor:
+        return tf.ensure_shape(tf.numpy_function(read, [block], tf.string), [None])
+
+    return blocks.map(of, num_parallel_calls=8, deterministic=True).unbatch()
+
+
+def _shuffled(strings: tf.data.Dataset, buffer: int, seeds: tf.Tensor) -> tf.data.Dataset:
+    """`strings.shuffle` with two seeds given as a tensor, int64 [2].
+
+    The method itself mixes in TensorFlow's global seed, and fails where that is 0.
+    """
+    shuffled = tf.raw_ops.ShuffleDataset(
+        input_dataset=tf.data.experimental.to_variant(strings),
+        buffer_size=buffer,
+        seed=seeds[0],
+        seed2=seeds[1],
+        output_types=[tf.string],
+        output_shapes=[[]],
+        reshuffle_each_iteration=False,
+    )
+    return tf.data.experimental.from_variant(shuffled, strings.element_spec)

@@ -1,0 +1,66 @@
+"""The order in which records come, and that it is the same from any position on."""
+
+from collections import Counter
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from clipbench_tf.data.readers.tfrecords import TFRecordReader
+from tests.data.numbered import numbers, shards, stream
+
+
+@pytest.mark.parametrize("counts", [(23,), (7, 9, 1, 6)])
+@pytest.mark.parametrize("buffer", [1, 4, 100])
+def test_each_epoch_has_each_record_once_in_an_order_of_its_own(counts, buffer, tmp_path):
+    pairs = stream(shards(tmp_path, *counts), 3 * 23, buffer=buffer)
+    assert [position for position, _ in pairs] == list(range(3 * 23))
+    epochs = [numbers(pairs[i : i + 23]) for i in (0, 23, 46)]
+    for epoch in epochs:
+        assert Counter(epoch) == Counter(range(23))
+    if buffer > 1:
+        assert len({tuple(epoch) for epoch in epochs}) == 3
+
+
+def test_order_depends_on_the_seed_and_on_nothing_else(tmp_path):
+    split = shards(tmp_path, 7, 9, 7)
+    once = stream(split, 30, seed=5)
+    tf.random.set_seed(99)
+    assert stream(split, 30, seed=5) == once
+    assert numbers(stream(split, 30, seed=6)) != numbers(once)
+
+
+@pytest.fixture(scope="module")
+def of_four_files(tmp_path_factory) -> TFRecordReader:
+    return shards(tmp_path_factory.mktemp("four"), 7, 9, 1, 6)
+
+
+MIXED = {"buffer": 12}
+
+
+@pytest.fixture(scope="module")
+def whole(of_four_files) -> list[tuple[int, int]]:
+    return stream(of_four_files, 80, **MIXED)
+
+
+@pytest.mark.parametrize("start", [1, 10, 22, 23, 24, 45, 46, 50])
+def test_a_stream_begun_later_is_the_rest_of_one_begun_at_the_start(start, of_four_files, whole):
+    rest = stream(of_four_files, 30, start=start, **MIXED)
+    assert [position for position, _ in rest] == list(range(start, start + 30))
+    assert rest == whole[start : start + 30]
+
+
+def test_a_stream_begun_too_far_to_walk_to_is_the_rest_of_its_epoch(of_four_files):
+    start = 23_000_000_017
+    rest = stream(of_four_files, 30, start=start, **MIXED)
+    assert [position for position, _ in rest] == list(range(start, start + 30))
+    assert rest == stream(of_four_files, 47, start=start - start % 23, **MIXED)[start % 23 :]
+
+
+def test_a_buffer_mixes_files_and_positions(tmp_path):
+    order = np.array(numbers(stream(shards(tmp_path, 300, 300), 600, buffer=1000)))
+    # Rank correlation of a random order lies within 4.5 / sqrt(600) of 0.
+    assert abs(np.corrcoef(order, np.arange(600))[0, 1]) < 0.184
+    firsts = numbers(stream(shards(tmp_path, 30, 30), 20 * 60, buffer=1000))[::60]
+    assert len(set(firsts)) > 10
+    assert 0 < sum(first < 30 for first in firsts) < 20
