@@ -56,6 +56,7 @@ setup(
     extras_require={
         "gpu": ["tensorflow[and-cuda]==2.21.*"],
         "test": [
+            "cykooz-resizer>=4.0.1",
             "mypy>=2.4",
             "pytest>=9.2",
             "pytest-xdist>=3.8",
@@ -64,9 +65,9 @@ setup(
             "torch==2.13.0",
             "transformers>=5.24",
         ],
-        "bench": ["torch==2.13.0", "transformers>=5.24"],
-        # Prepares data sets. Beam holds some packages below the versions of the lock file.
-        "data": ["apache-beam==2.77.*"],
+        "bench": ["cykooz-resizer>=4.0.1", "torch==2.13.0", "transformers>=5.24"],
+        # Prepares data sets, and draws openclipart's. Beam wants older packages than `build`.
+        "data": ["apache-beam==2.77.*", "cykooz-resizer>=4.0.1", "resvg-py==0.5.0"],
         # What builds the shipped data; these versions decide its bytes.
         "build": ["pillow==13.0.0", "resvg-py==0.5.0"],
     },

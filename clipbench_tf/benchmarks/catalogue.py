@@ -5,7 +5,15 @@ import inspect
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-NAMES = ("similarity", "training_step", "tokenizer", "input_pipeline", "preparation", "zero_shot")
+NAMES = (
+    "similarity",
+    "training_step",
+    "tokenizer",
+    "input_pipeline",
+    "preparation",
+    "reading",
+    "zero_shot",
+)
 
 
 class BenchmarkError(ValueError):

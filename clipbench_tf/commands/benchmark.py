@@ -16,14 +16,16 @@ from clipbench_tf.commands import command_line
 
 # A flag that is not given leaves the benchmark its own default.
 flags.DEFINE_list("batch", None, "similarity, training_step: pairs, a case for each.")
-flags.DEFINE_list("precision", None, "float32, bfloat16 or both; not of tokenizer, input_pipeline.")
+flags.DEFINE_list(
+    "precision", None, "similarity, training_step, zero_shot: float32, bfloat16 or both."
+)
 flags.DEFINE_bool("methods", None, "training_step: all five methods instead, ours alone.")
 flags.DEFINE_bool("memory", None, "training_step: peak memory and what saves it, ours alone.")
 _NUMBERS = {
     "repetitions": "Of which the medians are taken.",
     "gathered": "similarity: texts of all replicas that 128 pictures meet; 0 leaves it out.",
     "captions": "tokenizer: in one repetition.",
-    "pictures": "input_pipeline: in one repetition.",
+    "pictures": "input_pipeline, preparation, reading: in one repetition.",
     "prompts": "zero_shot: encoded in one repetition.",
     "images": "zero_shot: classified in one repetition.",
 }

@@ -2,7 +2,8 @@
 
 clipbench-leaderboard runs/*/record.json
 
-Without files: the committed records of the embedded data set, the README's table.
+Without files: the committed records of the embedded data set, the README's table. With the one
+word openclipart: the committed records of two versions of the data, as in the paper's Table 3.
 """
 
 import sys
@@ -14,10 +15,12 @@ from clipbench_tf.leaderboard import table
 
 def main(argv: list[str]) -> None:
     """Reads the named records, or the committed ones, and prints them."""
-    committed = sorted((table.RECORDS / "emoji").glob("*.json"))
-    files = [_record(Path(name)) for name in argv[1:]] or committed
+    form = table.markdown
+    files = [_record(Path(name)) for name in argv[1:]] or table.committed("emoji")
+    if argv[1:] == ["openclipart"] and not Path("openclipart").exists():
+        form, files = table.versions, table.committed("openclipart")
     try:
-        print(table.markdown([table.read(file) for file in files]))
+        print(form([table.read(file) for file in files]))
     except table.RecordError as error:
         sys.exit(f"Error: {error}")
 

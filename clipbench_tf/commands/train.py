@@ -14,6 +14,12 @@ from clipbench_tf.commands import command_line, gin_flags
 from clipbench_tf.commands.gin_flags import GIN_BINDINGS, GIN_FILE
 
 flags.adopt_module_key_flags(gin_flags)
+_DATASET = flags.DEFINE_multi_string(
+    "dataset", [], "Pairs to train on: see docs/data.md. May be repeated. Wins over the gin file's."
+)
+_EVALUATION_DATASET = flags.DEFINE_string(
+    "evaluation_dataset", None, "Pictures with classes to evaluate on. Wins over the gin file's."
+)
 _STRATEGY = flags.DEFINE_string(
     "strategy", None, "auto, one_device, mirrored or multi_worker. Wins over the gin file's."
 )
@@ -32,14 +38,14 @@ def main(argv: list[str]) -> None:
         raise app.UsageError(f"Unknown argument {argv[1]!r}; flags begin with --.")
     names = "+".join(Path(file).stem for file in GIN_FILE.value)
     workdir = Path(_WORKDIR.value or Path("runs") / names)
-    chosen = [f"strategy.prepare.strategy = {_STRATEGY.value!r}"] if _STRATEGY.value else []
     try:
         with tensorflow_log.suppressed():
-            config.parse(GIN_FILE.value, [*GIN_BINDINGS.value, *chosen])
+            config.parse(GIN_FILE.value, [*GIN_BINDINGS.value, *_chosen()])
             # TensorFlow takes seconds to import.
             from clipbench_tf.callbacks.non_finite import NonFiniteError
             from clipbench_tf.checkpoints.checkpoints import CheckpointError
             from clipbench_tf.data.corrupt import CorruptDataError
+            from clipbench_tf.data.sources import DatasetError
             from clipbench_tf.distribution import lost_workers
             from clipbench_tf.models.locked import LockedTowerError
             from clipbench_tf.training.build_trainer import build_trainer
@@ -47,7 +53,10 @@ def main(argv: list[str]) -> None:
     except ValueError as error:
         sys.exit(f"Error: {error}")
 
-    known = (CheckpointError, CorruptDataError, LockedTowerError, NonFiniteError, ResultsError)
+    known = (
+        *(CheckpointError, CorruptDataError, DatasetError),
+        *(LockedTowerError, NonFiniteError, ResultsError),
+    )
     try:
         try:
             trainer = build_trainer(workdir, timeout=_WORKER_TIMEOUT.value)
@@ -60,6 +69,18 @@ def main(argv: list[str]) -> None:
         print(f"Error: {error}", file=sys.stderr, flush=True)
         time.sleep(lost_workers.LINGER)
         sys.exit(lost_workers.STATUS)
+
+
+def _chosen() -> list[str]:
+    """Bindings of the flags that stand for one."""
+    sources = _DATASET.value
+    dataset = sources[0] if len(sources) == 1 else dict.fromkeys(sources, 1)
+    values = {
+        "strategy.prepare.strategy": _STRATEGY.value,
+        "pipeline.Pipeline.dataset": dataset,
+        "train.Trainer.evaluation_dataset": _EVALUATION_DATASET.value,
+    }
+    return [f"{name} = {value!r}" for name, value in values.items() if value]
 
 
 def run() -> None:

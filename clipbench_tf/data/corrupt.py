@@ -9,6 +9,7 @@ import tensorflow as tf
 from absl import logging
 
 from clipbench_tf.data.images.decoding import FORMATS
+from clipbench_tf.data.readers.dataset import DatasetError
 
 Element = dict[str, tf.Tensor]
 
@@ -25,14 +26,23 @@ class CorruptTally:
         max_fraction: largest fraction of the records read that may be corrupt.
         after: how many records are read before the fraction is checked.
 
-    `keys[key]` is how often a record was skipped. `error` is the CorruptDataError that ended the
-    data set, or None: tf.data passes on only its text, inside an error of its own.
+    `keys[key]` is how often a record was skipped. `error` is what ended the data set, a
+    CorruptDataError or a DatasetError, or None: tf.data passes on only its text, inside an error of
+    its own.
     """
 
     def __init__(self, source: str, *, max_fraction: float = 0.01, after: int = 100) -> None:
         self.source, self.max_fraction, self.after = source, max_fraction, after
         self.keys: Counter[str] = Counter()
-        self.error: CorruptDataError | None = None
+        self.error: CorruptDataError | DatasetError | None = None
+
+    def unreadable(self, error: Exception) -> None:
+        """Takes note that records cannot be read at all, which ends the data set."""
+        if self.error is None:
+            self.error = DatasetError(
+                f"Reading {self.source} failed: {str(error).rstrip('.')}. Repair it, and start the "
+                f"same command again; a run goes on from its last checkpoint."
+            )
 
     def report(self, keys: np.ndarray, skipped: int, seen: int) -> None:
         """Counts the skipped byte strings `keys` [N]; this pass has skipped `skipped` of `seen`.

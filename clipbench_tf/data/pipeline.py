@@ -128,6 +128,7 @@ class Pipeline(Batching):
             worker=worker,
             workers=workers,
             buffer=self.shuffle_buffer,
+            failed=self.corrupt.unreadable,
         )
 
     @tf.autograph.experimental.do_not_convert

@@ -1,14 +1,23 @@
 """Records of a reader as tf.data: one pass in order, or endless, shuffled, from any position on."""
 
+from collections.abc import Callable
+
 import numpy as np
 import tensorflow as tf
 
 from clipbench_tf.data.epoch_order import BLOCK, EpochOrder
+from clipbench_tf.data.readers.dataset import DatasetError
 from clipbench_tf.data.readers.reader import Reader
 
+Told = Callable[[Exception], None]
 
-def records(reader: Reader) -> tf.data.Dataset:
-    """One pass over the serialised records of `reader`, in the order of its parts."""
+
+def records(reader: Reader, *, failed: Told = lambda error: None) -> tf.data.Dataset:
+    """One pass over the serialised records of `reader`, in the order of its parts.
+
+    Args:
+        failed: see `shuffled_stream`.
+    """
     order = np.array(
         [
             (part, first, min(BLOCK, count - first))
@@ -17,7 +26,7 @@ def records(reader: Reader) -> tf.data.Dataset:
         ],
         np.int64,
     ).reshape(-1, 3)
-    return _read(reader, tf.data.Dataset.from_tensor_slices(order))
+    return _read(reader, tf.data.Dataset.from_tensor_slices(order), failed)
 
 
 def shuffled_stream(
@@ -28,6 +37,7 @@ def shuffled_stream(
     worker: int = 0,
     workers: int = 1,
     buffer: int = 16384,
+    failed: Told = lambda error: None,
 ) -> tf.data.Dataset:
     """Endless stream of (position int64, serialised record), reshuffled each epoch.
 
@@ -39,12 +49,17 @@ def shuffled_stream(
     Args:
         buffer: number of records in memory: half of them are shuffled together, a quarter is
             shuffled and waits, so that what reads this need not wait for the next half.
+        failed: is told of the error of `reader` that ends the stream: tf.data passes on only its
+            text, inside an error of its own.
 
     Raises:
-        DatasetError: if the files do not hold what their description says.
+        DatasetError: if the files do not hold what their description says, or too few records for
+            this worker to have one.
     """
     window = max(1, buffer // 2)
     order = EpochOrder(tuple(reader.counts), seed, worker, workers, window)
+    if not order.examples:
+        raise DatasetError(f"{sum(reader.counts)} records are too few for {workers} workers.")
     first, behind = order.place(start)
 
     def plan(number: np.int64) -> tuple[np.ndarray, np.ndarray]:
@@ -54,19 +69,23 @@ def shuffled_stream(
     def window_of(number: tf.Tensor) -> tf.data.Dataset:
         blocks, seeds = tf.numpy_function(plan, [number], [tf.int64, tf.int64])
         blocks = tf.data.Dataset.from_tensor_slices(tf.ensure_shape(blocks, [None, 3]))
-        return _shuffled(_read(reader, blocks), order.window + BLOCK, seeds)
+        return _shuffled(_read(reader, blocks, failed), order.window + BLOCK, seeds)
 
     stream = tf.data.Dataset.range(first, tf.int64.max).flat_map(window_of).skip(behind)
     positions = tf.data.Dataset.range(start, tf.int64.max)
     return tf.data.Dataset.zip(positions, stream.prefetch(max(1, buffer // 4)))
 
 
-def _read(reader: Reader, blocks: tf.data.Dataset) -> tf.data.Dataset:
+def _read(reader: Reader, blocks: tf.data.Dataset, failed: Told) -> tf.data.Dataset:
     """The records of `blocks`, rows (part, first, count), in order."""
 
     def read(block: np.ndarray) -> np.ndarray:
         part, first, count = block.tolist()
-        return np.array(reader.read(part, first, count), object)
+        try:
+            return np.array(reader.read(part, first, count), object)
+        except (DatasetError, OSError) as error:
+            failed(error)
+            raise
 
     @tf.autograph.experimental.do_not_convert
     def of(block: tf.Tensor) -> tf.Tensor:

@@ -1,7 +1,7 @@
 """Zero-shot classification: each picture gets the class whose prompts are most similar to it."""
 
 import dataclasses
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 import tensorflow as tf
@@ -115,17 +115,27 @@ class ZeroShot:
         classifier = Classifier(
             self.encoders, self.dataset.classes, self.templates, self.prompt_batch, self.cache
         )
-        return [self._score(name, classifier) for name in self.splits]
+        told: list[Exception] = []
+        try:
+            return [self._score(name, classifier, told.append) for name in self.splits]
+        except tf.errors.OpError as error:
+            if not told:
+                raise
+            raise sources.DatasetError(
+                f"Data set {self.dataset.name} cannot be read: {told[0]}"
+            ) from error
 
-    def _score(self, name: str, classifier: "Classifier") -> SplitResult:
+    def _score(
+        self, name: str, classifier: "Classifier", failed: Callable[[Exception], None]
+    ) -> SplitResult:
         rows, bad = [], []
-        for places, images, labels in self.batches(name):
+        for places, images, labels in self._batches(name, failed):
             representation, valid = self.encoders.represent_images(images)
-            valid, labels = valid.numpy(), labels.numpy()
-            self._check(labels, name)
+            valid = valid.numpy()
+            labels = labels.numpy()[valid]
+            self._check(labels, name)  # a record that cannot be read has none
             bad.append(places.numpy()[~valid])
             scores = classifier.scores(representation)[valid]
-            labels = labels[valid]
             predictions = np.argmax(scores, axis=1)
             rows.append(
                 (
@@ -157,12 +167,15 @@ class ZeroShot:
 
     def batches(self, split: str) -> tf.data.Dataset:
         """Batches of (index in the split int64 [B], encoded image string [B], label int64 [B])."""
+        return self._batches(split, lambda error: None)
+
+    def _batches(self, split: str, failed: Callable[[Exception], None]) -> tf.data.Dataset:
 
         def fields(place: tf.Tensor, record: tf.Tensor) -> tuple[tf.Tensor, ...]:
             example = sources.parse(record)
             return place, example["image"], example["label"]
 
-        records = sources.records(self.dataset.split(split)).enumerate()
+        records = sources.records(self.dataset.split(split), failed=failed).enumerate()
         return records.map(fields).batch(self.batch_size).prefetch(2)
 
     def _check(self, labels: np.ndarray, split: str) -> None:

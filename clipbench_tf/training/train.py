@@ -29,6 +29,7 @@ from clipbench_tf.training.compatibility import check_compatible
 from clipbench_tf.training.results import RunResults
 from clipbench_tf.training.segments import segments
 
+SPLITS, VALIDATION = ("test", "zero_shot"), "validation"
 Log = TypeVar("Log", MetricsLog, TensorBoardLog)
 
 
@@ -46,9 +47,10 @@ class Trainer:
             `scorers.late_interaction`).
         evaluation_resize: the shorter side of a picture becomes that times the image size before
             its centre is cut out; 1 where pictures fill their frame.
-        evaluation_splits: scored when training ends.
+        evaluation_splits: scored when training ends; of a data set that has not both of the
+            default, those of `Dataset.scored`.
         validation_split: scored at intervals, with one prompt a class; it alone chooses the best
-            checkpoint.
+            checkpoint. Of a data set without the default, the first that is scored at the end.
         evaluations: number of intervals.
         checkpoint_every: steps between checkpoints.
         log_every: steps between entries of the logs.
@@ -75,8 +77,8 @@ class Trainer:
         evaluation_dataset: str,
         scorer: Callable[[Method], Scorer] = cosine,
         evaluation_resize: float = 256 / 224,
-        evaluation_splits: Sequence[str] = ("test", "zero_shot"),
-        validation_split: str = "validation",
+        evaluation_splits: Sequence[str] = SPLITS,
+        validation_split: str = VALIDATION,
         evaluations: int = 8,
         checkpoint_every: int = 1000,
         log_every: int = 10,
@@ -88,6 +90,10 @@ class Trainer:
         self.workdir, self.strategy = Path(workdir), strategy
         self.method, self.pipeline, self.recipe = method, pipeline, recipe
         self.dataset = sources.load(evaluation_dataset)
+        if tuple(evaluation_splits) == SPLITS:
+            evaluation_splits = self.dataset.scored()
+        if validation_split == VALIDATION and VALIDATION not in self.dataset.splits:
+            validation_split = evaluation_splits[0]
         self.encoders = MethodEncoders(
             method,
             tokenizer=pipeline.tokenizer,
@@ -118,6 +124,7 @@ class Trainer:
 
         Raises:
             CorruptDataError: if too many records cannot be decoded.
+            DatasetError: if files cannot be read any more, or do not hold what they should.
             LostWorkerError: if another worker is gone.
         """
         chief = replicas.is_chief(self.strategy)

@@ -1,6 +1,6 @@
 """Builds the openclipart data set: python scripts/build/openclipart.py --output=data/openclipart
 
-pip install '.[build]', on Debian 12 (apt-get and dpkg-deb fetch the drawings; nothing is installed)
+pip install '.[data]', on Debian 12 (apt-get and dpkg-deb fetch the drawings; nothing is installed)
 """
 
 import sys

@@ -44,7 +44,8 @@ def test_a_weight_that_is_no_count_is_refused(two, weight):
 
 
 def test_a_mixture_is_loaded_by_its_sources():
-    mixed = sources.load({"emoji": 2})
-    assert mixed.split("train").examples == 2 * sources.load("emoji").split("train").examples
+    mixed = sources.load({"emoji": 2, "synthetic:9": 1})
+    assert (mixed.name, mixed.source) == ("emoji+synthetic:9", "{'emoji': 2, 'synthetic:9': 1}")
+    assert mixed.split("train").examples == 2 * sources.load("emoji").split("train").examples + 9
     with pytest.raises(DatasetError, match="at least one source"):
         sources.load({})

@@ -213,6 +213,17 @@ def test_too_many_corrupt_records_end_it(tmp_path, tokenizer):
     assert "max_fraction = 0.05" in str(made.corrupt.error)
 
 
+def test_the_error_of_a_reader_is_kept(tmp_path, tokenizer):
+    path = write(tmp_path, 20)
+    made = pipeline(path, tokenizer)
+    (tmp_path / "train.tfrecord").unlink()
+    with pytest.raises(tf.errors.OpError):
+        take(made, 1)
+    assert isinstance(made.corrupt.error, DatasetError)
+    assert "Reading split 'train' of" in str(made.corrupt.error)
+    assert "train.tfrecord" in str(made.corrupt.error)
+
+
 def test_the_share_of_corrupt_records_is_that_of_one_pass(tmp_path, tokenizer):
     """A training run makes several passes: before the first step, and after each stop."""
     path = write(tmp_path, 100, corrupt=(50,))

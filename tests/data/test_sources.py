@@ -9,6 +9,7 @@ import tensorflow as tf
 from clipbench_tf.data import sources
 from clipbench_tf.data.sources import DatasetError
 from tests.data.numbered import shards
+from tests.data.readers.tars.tar_files import samples, write
 
 
 def described(folder: Path, fields: object) -> Path:
@@ -109,3 +110,115 @@ def test_missing_shards_are_counted_and_the_first_is_named(tmp_path):
 def test_a_missing_split_is_refused_with_those_there_are():
     with pytest.raises(DatasetError, match="emoji has no split 'trian'; it has train, valid"):
         sources.load("emoji").split("trian")
+
+
+ODD = ["a?b", "a?x=1", "a=b&c", "a b", "äß", "{}", "{0..1}", "[x]", "*", "100%25", "a+b", "q?x=1/y"]
+
+
+@pytest.mark.parametrize("name", ODD)
+def test_a_path_that_is_there_is_taken_as_it_is(name, tmp_path):
+    folder = tmp_path / name
+    folder.mkdir(parents=True)
+    (folder / "a b.csv").write_text("image,caption\n0.jpg,x\n", encoding="utf-8")
+    write(folder / "0.tar", samples(2))
+    found = {path: sources.load(str(folder / path)) for path in ("a b.csv", "0.tar", "")}
+    assert [one.split("train").examples for one in found.values()] == [1, 2, 2]
+    assert [one.name for one in found.values()] == ["a b.csv", "0", folder.name]
+
+
+def test_a_source_says_how_to_open_it_again(tmp_path):
+    (tmp_path / "t.csv").write_text("my image,a+b,c&d,50%25\n0.jpg,x,y,z\n")
+    for options in ("image=my image&caption=a+b", "image=my%20image&caption=c%26d,50%2525"):
+        dataset = sources.load(f"{tmp_path}/t.csv?{options}")
+        again = sources.load(dataset.source)
+        assert again.source == dataset.source
+        assert again.split("train").columns == dataset.split("train").columns
+    assert dataset.split("train").columns.captions == (2, 3)
+    assert dataset.source == f"{tmp_path}/t.csv?image=my image&caption=c%26d,50%2525"
+
+
+@pytest.mark.parametrize(
+    ("options", "expected"),
+    [
+        ("caption=a&caption=b", "the option 'caption' twice"),
+        ("caption=a&missing", "an option 'missing' without a value"),
+        ("caption=salt & pepper", "an option ' pepper' without a value"),
+    ],
+)
+def test_an_option_is_not_dropped_silently(options, expected, tmp_path):
+    (tmp_path / "t.csv").write_text("image,a,b\n0.jpg,x,y\n")
+    with pytest.raises(DatasetError, match=expected):
+        sources.load(f"{tmp_path}/t.csv?{options}")
+
+
+def test_home_is_found_in_paths_and_options(tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    (tmp_path / "t.csv").write_text("image,caption\n0.jpg,x\n")
+    dataset = sources.load("~/t.csv?images=~/photos")
+    assert dataset.split("train").images == f"{tmp_path}/photos/"
+
+
+def test_a_path_object_and_the_description_itself_are_taken(tmp_path):
+    shards(tmp_path, 2)
+    fields = {"splits": {"train": {"files": ["0.tfrecord"], "examples": 2}}}
+    folder = described(tmp_path, fields)
+    for source in (folder, folder / "dataset.json"):
+        assert sources.load(source).split("train").examples == 2
+
+
+@pytest.mark.parametrize("source", [None, 5, ["a.csv"]])
+def test_what_is_no_source_is_refused(source):
+    with pytest.raises(DatasetError, match="is no data set; give its path"):
+        sources.load(source)
+
+
+def test_names_on_windows_may_be_in_capitals(tmp_path):
+    (tmp_path / "T.CSV").write_text("Image,Caption\n0.JPG,x\n")
+    assert sources.load(str(tmp_path / "T.CSV")).split("train").examples == 1
+    (tmp_path / "T.JSONL").write_text('{"image": "0.JPG", "caption": "x"}\n')
+    assert sources.load(str(tmp_path / "T.JSONL")).split("train").examples == 1
+    write(tmp_path / "A.TAR", samples(3))
+    for path in (tmp_path / "A.TAR", tmp_path):
+        assert sources.load(str(path)).split("train").examples == 3
+
+
+HINTS = {
+    "a table in the folder": (["0.jpg", "metadata.csv"], "/metadata.csv, give that path"),
+    "a table above the pictures": (["images/0.jpg", "metadata.csv"], "/metadata.csv, give that"),
+    "a table for each split": (
+        ["train/0.jpg", "train/metadata.jsonl", "test/0.jpg", "test/metadata.jsonl"],
+        "test/metadata.jsonl, give that path",
+    ),
+    "tars in folders": (["part1/0.tar", "part2/0.tar"], r"part1/\*\.tar, give that path"),
+    "a text for each picture": (["0.jpg", "0.txt"], r"tar -cf \S+\.tar -C \S+ \."),
+    "a text for each picture, in a folder": (["00000/0.jpg", "00000/0.txt"], "00000.tar -C"),
+}
+
+
+@pytest.mark.parametrize(("names", "expected"), HINTS.values(), ids=HINTS)
+def test_a_folder_that_cannot_be_read_is_refused_with_what_can(names, expected, tmp_path):
+    for name in names:
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_bytes(b"")
+    with pytest.raises(DatasetError, match=expected):
+        sources.load(str(tmp_path))
+
+
+def test_class_folders_with_a_table_of_captions_are_read_with_a_warning(tmp_path, caplog):
+    for name in ("cat/0.jpg", "dog/0.jpg", "metadata.csv"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_bytes(b"")
+    assert sources.load(str(tmp_path)).classes == ("cat", "dog")
+    assert f"{tmp_path}/metadata.csv, give that path" in caplog.text
+
+
+def test_a_place_that_cannot_be_reached_is_one_line():
+    with pytest.raises(DatasetError, match=r"'nofs://a/b.csv' cannot be read: .*nofs"):
+        sources.load("nofs://a/b.csv")
+
+
+def test_records_that_are_no_pairs_are_refused_before_training(tmp_path):
+    shards(tmp_path, 2)
+    fields = {"splits": {"train": {"files": ["0.tfrecord"], "examples": 2}}}
+    with pytest.raises(DatasetError, match=r"0\.tfrecord holds no pairs: .* key, image"):
+        sources.load(str(described(tmp_path, fields))).split("train").check()

@@ -6,7 +6,9 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from clipbench_tf.data.readers.dataset import DatasetError
 from clipbench_tf.data.readers.tfrecords import TFRecordReader
+from clipbench_tf.data.stream import records, shuffled_stream
 from tests.data.numbered import numbers, shards, stream
 
 
@@ -64,3 +66,25 @@ def test_a_buffer_mixes_files_and_positions(tmp_path):
     firsts = numbers(stream(shards(tmp_path, 30, 30), 20 * 60, buffer=1000))[::60]
     assert len(set(firsts)) > 10
     assert 0 < sum(first < 30 for first in firsts) < 20
+
+
+def test_more_workers_than_records_are_refused(tmp_path):
+    split = shards(tmp_path, 3)
+    assert numbers(stream(split, 2, worker=4, workers=5))
+    with pytest.raises(DatasetError, match="3 records are too few for 5 workers"):
+        stream(split, 1, worker=0, workers=5)
+
+
+@pytest.mark.parametrize("ordered", [False, True])
+def test_what_ends_a_stream_is_told(ordered, tmp_path):
+    split, told = shards(tmp_path, 3), []
+    assert split.counts == (3,)
+    (tmp_path / "0.tfrecord").unlink()
+    data = (
+        records(split, failed=told.append)
+        if ordered
+        else shuffled_stream(split, seed=0, failed=told.append)
+    )
+    with pytest.raises(tf.errors.OpError):
+        next(iter(data))
+    assert isinstance(told[0], FileNotFoundError)

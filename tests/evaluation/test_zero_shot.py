@@ -20,7 +20,7 @@ class Lengths:
 
     def represent_images(self, encoded):
         length = tf.cast(tf.strings.length(encoded), tf.float32)
-        return {"length": length}, tf.strings.substr(encoded, 0, 3) != b"bad"
+        return {"length": length}, (encoded != b"") & (encoded != b"bad")
 
     def represent_classes(self, prompts):
         self.prompts += prompts.numpy().tolist()
@@ -102,6 +102,19 @@ def test_a_split_with_no_picture_at_all_is_an_error(tmp_path):
     with pytest.raises(
         sources.DatasetError, match=r"no picture that can be decoded \(3 tried\) as JPEG, "
     ):
+        ZeroShot(Lengths(), data, splits=["test"]).results()
+
+
+def test_a_damaged_record_counts_as_corrupt_and_a_lost_shard_is_one_clear_error(tmp_path):
+    data = load(tmp_path, test=[(b"x" * 7, 0), (b"x" * 7, 1)])
+    shard = tmp_path / "test.tfrecord"
+    content = bytearray(shard.read_bytes())
+    content[-10] ^= 1  # of the last record's data
+    shard.write_bytes(content)
+    (result,) = ZeroShot(Lengths(), data, splits=["test"]).results()
+    assert (len(result.labels), result.corrupt) == (1, 1)
+    shard.unlink()
+    with pytest.raises(sources.DatasetError, match=r"tiny cannot be read: .*test\.tfrecord"):
         ZeroShot(Lengths(), data, splits=["test"]).results()
 
 

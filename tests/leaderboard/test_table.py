@@ -8,7 +8,7 @@ import pytest
 from clipbench_tf.leaderboard import table
 
 ROOT = Path(__file__).parents[2]
-COMMITTED = sorted((table.RECORDS / "emoji").glob("*.json"))
+COMMITTED, VERSIONS = table.committed("emoji"), table.committed("openclipart")
 
 
 def record(method: str, top1: float, splits=("test",)) -> dict:
@@ -52,3 +52,40 @@ def test_a_committed_record_is_complete_and_of_a_clean_checkout(path):
     assert [r["scored"] for r in content["results"]] == [1710, 695]
     assert len(content["git_commit"]) == 40
     assert {"seed", "parameters", "hardware", "packages"} <= set(content)
+
+
+def of_version(method: str, dataset: str, seed: int, top1: float) -> dict:
+    return {**record(method, top1), "dataset": dataset, "seed": seed}
+
+
+def test_versions_are_means_over_seeds_and_gains_seed_by_seed():
+    records = [
+        of_version("clip", "b", 0, 0.30),
+        of_version("clip", "a", 1, 0.20),
+        of_version("clip", "a", 0, 0.10),
+        of_version("clip", "b", 1, 0.36),
+    ]
+    assert table.versions(records).splitlines()[::2] == [
+        "| method | a | b | b above a |",
+        "| clip | 15.0 (10.0 to 20.0) | 33.0 (30.0 to 36.0) | +18.0 (+16.0 to +20.0) |",
+    ]
+    with pytest.raises(table.RecordError, match=r"clip on . has not the seeds"):
+        table.versions(records[:3])
+    with pytest.raises(table.RecordError, match="two records of clip on b with seed 0"):
+        table.versions([*records, records[0]])
+
+
+def test_the_results_page_shows_the_committed_records_of_both_versions():
+    assert len(VERSIONS) == 2 * 2 * 3
+    assert table.versions(map(table.read, VERSIONS)) in (ROOT / "docs/results.md").read_text()
+
+
+@pytest.mark.parametrize("path", VERSIONS, ids=lambda path: path.stem)
+def test_a_record_of_a_version_is_of_the_same_pictures_and_a_clean_checkout(path):
+    content = json.loads(path.read_text())
+    assert path.stem == f"{content['method']}_{content['dataset'][-2:]}_{content['seed']}"
+    assert [(r["split"], r["scored"], r["classes"]) for r in content["results"]] == [
+        ("test", 809, 38)
+    ]
+    assert len(content["git_commit"]) == 40
+    assert content["git_commit"] == json.loads(VERSIONS[0].read_text())["git_commit"]

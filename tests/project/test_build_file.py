@@ -20,7 +20,9 @@ import pytest
 
 ROOT = next(folder for folder in Path(__file__).parents if (folder / "BUILD").is_file())
 ALL = ":clipbench_tf"
-ABSENT = {"a_package_that_nobody_has"}  # a test wants the error
+# A test wants the error of the first. Beam holds packages below the versions of the lock file, so
+# that Bazel, whose packages those are, runs without it.
+ABSENT = {"a_package_that_nobody_has", "apache_beam"}
 INSTALLED = metadata.packages_distributions()
 
 
@@ -63,7 +65,7 @@ def _rules() -> dict[str, Rule]:
 
 
 RULES = _rules()
-SOURCES = _found("clipbench_tf/**/*.py", "scripts/*.py", "tests/**/*.py")
+SOURCES = _found("clipbench_tf/**/*.py", "scripts/**/*.py", "tests/**/*.py")
 OWNERS = {file: label for label, rule in RULES.items() for file in rule.srcs if file in SOURCES}
 
 
@@ -97,7 +99,7 @@ def _imports(file: str) -> Iterator[str]:
 def _target(name: str) -> set[str]:
     """What an import of `name` asks for in `deps`: nothing if it is of the standard library."""
     parts = name.split(".")
-    if parts[0] in sys.stdlib_module_names or name in ABSENT:
+    if parts[0] in sys.stdlib_module_names | ABSENT:
         return set()
     for end in range(len(parts), 0, -1):
         module = "/".join(parts[:end])
@@ -164,7 +166,7 @@ def test_every_data_file_belongs_to_one_filegroup_that_comes_with_the_whole():
 
 def test_every_script_has_a_binary():
     scripts = [rule.srcs for rule in _of_kind("py_binary").values()]
-    assert sorted(scripts) == [[script] for script in sorted(_found("scripts/*.py"))]
+    assert sorted(scripts) == [[script] for script in sorted(_found("scripts/**/*.py"))]
 
 
 def test_every_test_folder_has_a_test_that_runs_it():

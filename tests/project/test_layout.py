@@ -55,7 +55,7 @@ ROOMS = (
     "commands",
 )
 SOURCES = sorted((ROOT / PACKAGE).rglob("*.py"))
-ALL = [*SOURCES, *ROOT.glob("scripts/*.py"), *ROOT.glob("tests/**/*.py"), ROOT / "setup.py"]
+ALL = [*SOURCES, *ROOT.glob("scripts/**/*.py"), *ROOT.glob("tests/**/*.py"), ROOT / "setup.py"]
 
 
 def room(path: Path) -> str:

@@ -27,7 +27,8 @@ def bounds() -> list[Requirement]:
             {"__file__": ROOT / "setup.py"},
         )
     asked = setup.call_args.kwargs
-    extras = [extra for name, extra in asked["extras_require"].items() if name not in ("gpu", "data")]
+    apart = ("gpu", "data")
+    extras = [extra for name, extra in asked["extras_require"].items() if name not in apart]
     return [Requirement(text) for part in (asked["install_requires"], *extras) for text in part]
 
 

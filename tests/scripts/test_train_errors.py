@@ -1,11 +1,14 @@
 """What a user reads who mistypes: one line, the input, the remedy, before any long work."""
 
+import json
 import signal
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
+from tests.data.pairs import write
 from tests.scripts.in_process import train
 from tests.training.runs import ROOT, command, epochs, start
 
@@ -18,7 +21,10 @@ from tests.training.runs import ROOT, command, epochs, start
         ({"bindings": ["recipes.Recipe.epochs = 3"]}, "recipes"),
         ({"bindings": ["EMBED_DIMM = 3"]}, "EMBED_DIMM"),
         ({"bindings": ["pipeline.Pipeline.dataset = 'emojis'"]}, "'emojis' is no folder"),
-        ({"bindings": ["pipeline.Pipeline.dataset = 'tests'"]}, "holds no dataset.json"),
+        (
+            {"bindings": ["pipeline.Pipeline.dataset = 'tests'"]},
+            "tests has no folders with pictures",
+        ),
         ({"bindings": ["pipeline.Pipeline.split = 'trian'"]}, "no split 'trian'"),
         ({"bindings": ["pipeline.Pipeline.batch_size = 9999"]}, "smaller batch_size"),
         ({"bindings": ["strategy.prepare.precision = 'fp8'"]}, "mixed_bfloat16"),
@@ -52,6 +58,23 @@ def test_a_workdir_that_cannot_be_written(tmp_path):
     assert status == 1
     assert "Traceback" not in output
     assert "Choose another --workdir" in output
+
+
+def test_an_error_while_data_is_read_is_one_clear_line(tmp_path):
+    """The shards hold 8 records each."""
+    shards = [write(tmp_path / name, 8) + "/train.tfrecord" for name in "abc"]
+    files = [str(Path(shard).relative_to(tmp_path)) for shard in shards]
+    fields = {"splits": {"train": {"files": files, "examples": 24, "counts": [8, 7, 9]}}}
+    (tmp_path / "dataset.json").write_text(json.dumps(fields))
+    status, output = train(
+        tmp_path / "run",
+        f"pipeline.Pipeline.dataset = {str(tmp_path)!r}",
+        "pipeline.Pipeline.batch_size = 8",
+    )
+    assert status == 1, output
+    assert "Traceback" not in output
+    (line,) = [line for line in output.splitlines() if line.startswith("Error: ")]
+    assert "holds 8 records, but" in line and "start the same command again" in line
 
 
 def process(*arguments: str) -> subprocess.CompletedProcess:

@@ -16,6 +16,7 @@ import numpy as np
 
 from clipbench_tf.data.preparation import unit_step
 from clipbench_tf.data.preparation.units import Plan, Unit
+from clipbench_tf.data.readers import files
 
 KEY, ACROSS = "duplicate key", "picture also in another split"
 PICTURE, CAPTION = "duplicate picture", "too many pairs with these captions"
@@ -40,7 +41,7 @@ class Duplicates:
         units: all of them.
 
     Attributes:
-        offsets: number of the first pair of each unit, int64 [units + 1].
+        offsets: number of the first pair of each unit of the source, int64 [units + 1].
         reasons: to drop a pair; "" is none.
         dropped: of each pair, the number of its reason, uint8 [pairs].
         split: of each pair, uint8 [pairs].
@@ -93,14 +94,15 @@ class Duplicates:
     def _facts(self) -> Iterator[tuple[Unit, dict[str, np.ndarray]]]:
         """The hashes of all units in order; read together, as a bucket is slow to answer."""
 
-        def read(unit: Unit) -> dict[str, np.ndarray]:
-            names = ["picture"] if unit.data else [*_COLUMNS, "split"]
-            return unit_step.facts(self._plan, unit.number, *names)
+        def read(unit: Unit) -> bytes:
+            return files.read(self._plan.unit_file(unit.number, unit_step.FACTS))
 
         with ThreadPoolExecutor(8) as pool:
             for start in range(0, len(self._units), _UNITS_TOGETHER):
                 some = self._units[start : start + _UNITS_TOGETHER]
-                yield from zip(some, pool.map(read, some), strict=True)
+                for unit, data in zip(some, pool.map(read, some), strict=True):
+                    names = ["picture"] if unit.data else [*_COLUMNS, "split"]
+                    yield unit, unit_step.unpacked(data, *names)
 
     def _judge(self, column: str, rows: np.ndarray) -> None:
         """Counts the duplicates among all rows of some hashes, and drops those to be dropped."""

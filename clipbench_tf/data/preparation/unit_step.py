@@ -4,6 +4,7 @@ import dataclasses
 import io
 import json
 import struct
+import threading
 from collections import Counter
 from collections.abc import Iterator
 from typing import BinaryIO
@@ -22,6 +23,9 @@ from clipbench_tf.data.readers.tfrecords import masked_crc
 RECORDS, FACTS = "tfrecord", "npz"
 SAMPLES = 10  # keys that are kept of each reason to drop pairs
 _TOGETHER = 32  # records in memory
+# NumPy parses headers by `ast`, which in Python 3.11.7 fails now and then if two threads do so at
+# once: "AST constructor recursion depth mismatch".
+_ONE_THREAD = threading.Lock()
 _KEY = 200  # characters of a key in a report
 
 
@@ -70,7 +74,12 @@ def run(plan: Plan, unit: Unit) -> None:
 def facts(plan: Plan, number: int, *names: str) -> dict[str, np.ndarray]:
     """Of a unit that is done: `key`, `picture` and `captions`, hashes as bytes uint8 [N, 16];
     `split`, uint8 [N]; `starts` of its records, uint64 [N + 1]. Those called `names`."""
-    with np.load(io.BytesIO(files.read(plan.unit_file(number, FACTS)))) as found:
+    return unpacked(files.read(plan.unit_file(number, FACTS)), *names)
+
+
+def unpacked(data: bytes, *names: str) -> dict[str, np.ndarray]:
+    """Those called `names` in the file of facts that holds `data`."""
+    with _ONE_THREAD, np.load(io.BytesIO(data)) as found:
         return {name: found[name] for name in names}
 
 

@@ -100,7 +100,7 @@ class PictureReader:
         try:
             image = files.read(f"{self.root}/{key}")
         except FileNotFoundError:
-            return Pair(key=key, problem="missing file")
+            return Pair(key, label=label, problem="missing file")
         return Pair(key, image, (self.classes[label],), label)
 
 
@@ -181,7 +181,8 @@ def _in_folders(root: str, options: Mapping[str, str]) -> tuple[dict[str, Reader
             f"class into {root}/<class> or {root}/train/<class>, or give the option labels, a file "
             f"with the class of each picture."
         )
-    logging.info("%s: %d files are hidden or no pictures by name: ignored.", root, ignored)
+    if ignored:
+        logging.info("%s: %d files are hidden or no pictures: ignored.", root, ignored)
     empty = {name for split in found.values() for name in split}.difference(classes)
     empty |= {name for name, split in found.items() if not any(split.values())}
     empty |= set(below) - set(splits) if divided else set()
@@ -204,7 +205,8 @@ def _in_folders(root: str, options: Mapping[str, str]) -> tuple[dict[str, Reader
 def _labelled(root: str, options: Mapping[str, str]) -> tuple[dict[str, Reader], tuple[str, ...]]:
     """The same of pictures in one folder with a list of labels: ImageNet's validation set."""
     paths, ignored = _pictures(root, "")
-    logging.info("%s: %d files are hidden or no pictures by name: ignored.", root, ignored)
+    if ignored:
+        logging.info("%s: %d files are hidden or no pictures: ignored.", root, ignored)
     file, given = options["labels"], _lines(options["labels"])
     if len(given) != len(paths):
         raise DatasetError(
@@ -251,6 +253,7 @@ def _listed(file: str) -> list[tuple[str, str]]:
 
 
 def _folders(place: str) -> list[str]:
+    place = place.rstrip("/")  # in a bucket, a//b is not a/b
     names = [name.rstrip("/") for name in tf.io.gfile.listdir(place)]
     shown = [name for name in names if not name.startswith(_HIDDEN)]
     return sorted(name for name in shown if tf.io.gfile.isdir(f"{place}/{name}"))

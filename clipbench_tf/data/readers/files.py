@@ -28,7 +28,9 @@ def braces(pattern: str) -> list[str]:
     low, high, choice = found.groups()
     if choice is None:
         width = len(low) if low.startswith("0") else 0
-        values = [str(number).zfill(width) for number in range(int(low), int(high) + 1)]
+        step = 1 if int(low) <= int(high) else -1
+        numbers = range(int(low), int(high) + step, step)
+        values = [str(number).zfill(width) for number in numbers]
     else:
         values = choice.split(",")
     start, end = pattern[: found.start()], pattern[found.end() :]
@@ -38,12 +40,14 @@ def braces(pattern: str) -> list[str]:
 def expand(pattern: str) -> list[str]:
     """The files of a pattern with braces, `*`, `?` and `[...]`, sorted within each of the braces.
 
+    A file or folder that is called so goes before what the pattern stands for.
+
     Raises:
         DatasetError: if one of them is not there, naming the first ten.
     """
     files: list[str] = []
     missing = []
-    for name in braces(pattern):
+    for name in [pattern] if exists(pattern) else braces(pattern):
         if re.search(r"[*?\[]", name) and not exists(name):
             found = sorted(tf.io.gfile.glob(name))
         else:

@@ -7,8 +7,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+import tensorflow as tf
 
 from clipbench_tf.data.readers import files
+from clipbench_tf.data.readers.dataset import DatasetError
 
 KEPT_FROM = 1 << 26  # bytes: the index of a smaller file is made faster than it is looked up
 Arrays = dict[str, np.ndarray]
@@ -27,7 +29,17 @@ def kept(path: str, kind: str, build: Callable[[], Arrays]) -> Arrays:
 
     Args:
         kind: names what is built and all that it depends on beside the file.
+
+    Raises:
+        DatasetError: if the file cannot be read, or by `build`.
     """
+    try:
+        return _kept(path, kind, build)
+    except (OSError, tf.errors.OpError) as error:
+        raise DatasetError(f"{path} cannot be read: {error}. Repair or copy it again.") from error
+
+
+def _kept(path: str, kind: str, build: Callable[[], Arrays]) -> Arrays:
     length, changed = files.stamp(path)
     if length < KEPT_FROM:
         return build()

@@ -3,6 +3,7 @@
 import dataclasses
 
 import tensorflow as tf
+from google.protobuf.message import DecodeError
 
 FEATURES = {
     "key": tf.io.FixedLenFeature([], tf.string),
@@ -58,8 +59,11 @@ class Pair:
                 label[0],
                 _decoded(problem[0]),
             )
-        except (ValueError, IndexError, TypeError):  # protobuf's DecodeError is a ValueError
-            return cls(key="?", problem="damaged record")
+        except (DecodeError, ValueError, IndexError, TypeError):
+            return NO_PAIR
+
+
+NO_PAIR = Pair(key="?", problem="damaged record")  # what `Pair.of` makes of other records
 
 
 def parse(record: tf.Tensor) -> dict[str, tf.Tensor]:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import tensorflow as tf
 from absl import logging
+from google.protobuf.message import DecodeError
 
 from clipbench_tf.data.readers import files
 from clipbench_tf.data.readers.class_folders import class_names, templates
@@ -122,16 +123,14 @@ class TFDSReader:
 
     def read(self, part: int, first: int, count: int) -> list[bytes]:
         """See `Reader`."""
+        records = enumerate(self._records.read(part, first, count), first)
         name = self.names[part]
-        return [
-            self._pair(record, f"{name}:{number}").serialize()
-            for number, record in enumerate(self._records.read(part, first, count), start=first)
-        ]
+        return [self._pair(record, f"{name}:{number}").serialize() for number, record in records]
 
     def _pair(self, record: bytes, key: str) -> Pair:
         try:
             feature = tf.train.Example.FromString(record).features.feature
-        except ValueError:  # protobuf's DecodeError
+        except DecodeError:
             return Pair(key=key, problem="damaged record")
         if "problem" in feature and self._image not in feature:  # of TFRecordReader
             return Pair.of(record)

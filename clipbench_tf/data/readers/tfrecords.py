@@ -10,7 +10,7 @@ import numpy as np
 
 from clipbench_tf.data.readers import files, index
 from clipbench_tf.data.readers.dataset import DatasetError
-from clipbench_tf.data.readers.pair import Pair
+from clipbench_tf.data.readers.pair import NO_PAIR, Pair
 
 # A record is its length (8 bytes), a checksum of that (4), the data, a checksum of the data (4).
 HEAD, TAIL = 12, 4
@@ -59,6 +59,22 @@ class TFRecordReader:
             )
         return counts
 
+    def check(self) -> None:
+        """Looks at the first record; see `CheckedReader`.
+
+        Raises:
+            DatasetError: if it is no pair.
+        """
+        if not self.paths:
+            return  # of a plan, which has no data
+        part = next((part for part, count in enumerate(self.counts) if count), None)
+        if part is not None and Pair.of(self.read(part, 0, 1)[0]) == NO_PAIR:
+            raise DatasetError(
+                f"{self.paths[part]} holds no pairs: its records must be tf.train.Examples with "
+                f"the features key, image (an encoded picture) and captions. "
+                f"scripts/prepare_data.py writes such shards."
+            )
+
     def read(self, part: int, first: int, count: int) -> list[bytes]:
         """See `Reader`."""
         name, path = self.names[part], self.paths[part]
@@ -104,9 +120,9 @@ class TFRecordReader:
 
 
 def _checked(framed: bytes, name: str) -> bytes:
-    """The data of a record, or a pair with a problem where the checksum differs."""
+    """The data of a record, or a pair with a problem where it is cut or the checksum differs."""
     data = framed[HEAD:-TAIL]
-    if struct.unpack("<I", framed[-TAIL:])[0] != masked_crc(data):
+    if framed[-TAIL:] != struct.pack("<I", masked_crc(data)):
         return Pair(key=name, problem="damaged record").serialize()
     return data
 

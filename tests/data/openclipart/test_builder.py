@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-pytest.importorskip("resvg_py", reason="pip install '.[build]'")
+pytest.importorskip("resvg_py", reason="pip install '.[data]'")
 
 import numpy as np
 from PIL import Image

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-pytest.importorskip("resvg_py", reason="pip install '.[build]'")
+pytest.importorskip("resvg_py", reason="pip install '.[data]'")
 
 from clipbench_tf.data.openclipart import drawings
 from tests.data.openclipart.svgs import svg

@@ -7,15 +7,14 @@ import signal
 
 import pytest
 
-pytest.importorskip("apache_beam")
-
 from clipbench_tf.data.preparation import shards, unit_step
+from clipbench_tf.data.preparation.engine import output_files
 from clipbench_tf.data.preparation.engine.beam_run import Where
 from clipbench_tf.data.preparation.options import Options
 from clipbench_tf.data.preparation.prepare import prepare
 from clipbench_tf.data.readers.dataset import DatasetError
 from clipbench_tf.data.readers.pair import Pair
-from tests.data.preparation import bad_input, made_pairs
+from tests.data.preparation.inputs import bad_input, made_pairs
 
 HERE = Where(workers=1)
 
@@ -23,7 +22,9 @@ HERE = Where(workers=1)
 def run(source: str, output, **options) -> tuple[dict, str]:
     lines: list[str] = []
     options = {"statistics": False, **options}
-    return prepare(Options(source, **options), str(output), HERE, tell=lines.append), "\n".join(lines)
+    return prepare(Options(source, **options), str(output), HERE, tell=lines.append), "\n".join(
+        lines
+    )
 
 
 def test_what_becomes_of_bad_input_is_known_of_every_pair(tmp_path):
@@ -149,6 +150,14 @@ def test_a_file_that_is_half_written_does_not_count(tmp_path, monkeypatch):
     assert made_pairs.contents(tmp_path / "out") == made_pairs.contents(tmp_path / "whole")
 
 
+def test_folders_of_other_file_systems_are_written_and_read(tmp_path):
+    source = made_pairs.write(tmp_path / "in", train=made_pairs.pairs(12))
+    run(source, "ram://test_prepare/out", shard_pairs=5)
+    assert output_files.names("ram://test_prepare/out")[:2] == ["dataset.json", "manifest.json"]
+    assert made_pairs.read("ram://test_prepare/out") == made_pairs.pairs(12)
+    assert "finished already" in run(source, "ram://test_prepare/out", shard_pairs=5)[1]
+
+
 def test_a_finished_data_set_stays_as_it_is(tmp_path):
     source = made_pairs.write(tmp_path / "in", train=made_pairs.pairs(5))
     first, _ = run(source, tmp_path / "out")
@@ -170,7 +179,7 @@ def test_other_folders_and_other_commands_are_refused(tmp_path, monkeypatch):
         patch.setattr(unit_step, "run", lambda plan, unit: 1 / 0)
         with pytest.raises(DatasetError, match="ZeroDivisionError"):
             run(source, tmp_path / "out")
-    with pytest.raises(DatasetError, match="begun otherwise .filter: 'none' there, 'quality' now"):
+    with pytest.raises(DatasetError, match=r"begun otherwise .filter: 'none' there, 'quality' now"):
         run(source, tmp_path / "out", filter="quality")
     os.utime(tmp_path / "in/train-0.tfrecord", (1, 1))
     with pytest.raises(DatasetError, match="begun otherwise"):
@@ -179,6 +188,6 @@ def test_other_folders_and_other_commands_are_refused(tmp_path, monkeypatch):
 
 def test_nothing_left_is_an_error_that_says_why(tmp_path):
     source = made_pairs.write(tmp_path / "in", train=made_pairs.pairs(5))
-    with pytest.raises(DatasetError, match="No pair of .* is left: picture too small .5."):
+    with pytest.raises(DatasetError, match=r"No pair of .* is left: picture too small .5."):
         run(source, tmp_path / "out", smallest=21)
     assert not (tmp_path / "out/manifest.json").exists()

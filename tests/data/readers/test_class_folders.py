@@ -121,8 +121,8 @@ def test_a_file_that_vanished_is_a_pair_with_a_problem(tmp_path):
     draw(tmp_path, "a/1.jpg", "b/2.jpg")
     dataset = open_class_folders(str(tmp_path), {})
     (tmp_path / "a/1.jpg").unlink()
-    found = {pair.key: (pair.problem, bool(pair.image)) for pair in pairs(dataset, "all")}
-    assert found == {"a/1.jpg": ("missing file", False), "b/2.jpg": ("", True)}
+    found = {p.key: (p.problem, bool(p.image), p.label) for p in pairs(dataset, "all")}
+    assert found == {"a/1.jpg": ("missing file", False, 0), "b/2.jpg": ("", True, 1)}
 
 
 def test_many_files_make_parts_whose_stretches_mix_the_classes(tmp_path, monkeypatch):

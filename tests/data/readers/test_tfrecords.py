@@ -55,6 +55,18 @@ def test_a_flipped_bit_is_one_damaged_record_and_the_rest_is_read(shard):
     assert Pair.of(read[3]) == Pair("a.tfrecord:3", problem="damaged record")
 
 
+@pytest.mark.parametrize("indexed", [False, True])
+def test_what_a_shard_loses_while_it_is_read_is_damaged_records(shard, indexed):
+    reader = TFRecordReader([beside(shard) if indexed else shard])
+    whole = reader.read(0, 0, 5)
+    for left in (len(Path(shard).read_bytes()) - 1, 20, 3, 0):
+        Path(shard).write_bytes(Path(shard).read_bytes()[:left])
+        read = reader.read(0, 0, 5)
+        kept = sum(end <= left for end in np.cumsum([len(r) + 16 for r in RECORDS]))
+        assert read[:kept] == whole[:kept]
+        assert {Pair.of(record).problem for record in read[kept:]} == {"damaged record"}
+
+
 @pytest.mark.parametrize("cut", [3, 14, 17, 700])
 def test_a_shard_that_is_cut_short_is_refused_by_name(shard, cut):
     data = Path(shard).read_bytes()

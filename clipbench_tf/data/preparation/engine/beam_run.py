@@ -23,6 +23,7 @@ logging.disable(max(_LEVEL, logging.WARNING))  # Beam warns of packages that it 
 try:
     import apache_beam as beam
     from apache_beam.options.pipeline_options import PipelineOptions
+    from apache_beam.runners.runner import PipelineState
 except ModuleNotFoundError as missing:
     raise ModuleNotFoundError(
         f"To prepare data takes Apache Beam (no package {missing.name}): "
@@ -92,7 +93,7 @@ def run(
         then: what follows in the pipeline.
 
     Raises:
-        DatasetError: if the step failed for one of them, with its message.
+        DatasetError: if the step failed for one of them, with its message, or the runner failed.
     """
     if not elements:
         return
@@ -118,13 +119,23 @@ def run(
         )
         if then is not None:
             results | "Then" >> then
-        try:
-            pipeline.run().wait_until_finish()
-        except (Exception, KeyboardInterrupt) as error:
-            if local and local.interrupted:  # of which Beam makes a RuntimeError
-                raise KeyboardInterrupt from None
-            if told := output_files.read_json(failed):
-                raise DatasetError(told["message"]) from error
-            if local and local.ended:
-                raise DatasetError(local.ended) from error
+        _finish(pipeline, failed, local, where.runner)
+
+
+def _finish(pipeline: beam.Pipeline, failed: str, local: LocalWorkers | None, runner: str) -> None:
+    """Runs the pipeline to its end, and says in one sentence why it did not get there."""
+    try:
+        state = pipeline.run().wait_until_finish()
+    except (Exception, KeyboardInterrupt) as error:
+        if local and local.interrupted:  # of which Beam makes a RuntimeError
+            raise KeyboardInterrupt from None
+        if told := output_files.read_json(failed):
+            raise DatasetError(told["message"]) from error
+        if local and local.ended:
+            raise DatasetError(local.ended) from error
+        if isinstance(error, KeyboardInterrupt):
             raise
+        (*_, said) = str(error).strip().splitlines() or [""]
+        raise DatasetError(f"{runner} of Beam failed: {said}") from error
+    if state not in (None, PipelineState.DONE):
+        raise DatasetError(f"The pipeline on {runner} ended as {state}; repeat it.")

@@ -197,6 +197,7 @@ def _texts(cells: rows.Cells, columns: tuple[Column, ...]) -> Iterator[str]:
 
 def _label(cells: rows.Cells, column: Column | None) -> int:
     text = cell(cells, column)
-    if text and not re.fullmatch(r"[+-]?\d{1,18}", text):
+    whole = text.removesuffix(".0")  # as pandas writes a column in which some are missing
+    if text and not re.fullmatch(r"[+-]?\d{1,18}", whole):
         raise rows.BadRow("bad label")
-    return int(text) if text else -1
+    return int(whole) if text else -1

@@ -6,10 +6,10 @@ import csv
 import io
 import re
 from collections.abc import Mapping, Sequence
-from urllib.parse import urlencode
 
 from clipbench_tf.data.readers import files
 from clipbench_tf.data.readers.dataset import Dataset, DatasetError
+from clipbench_tf.data.readers.options import specification
 from clipbench_tf.data.readers.tables import rows
 from clipbench_tf.data.readers.tables.columns import Columns, chosen
 from clipbench_tf.data.readers.tables.table_reader import TableReader, cell
@@ -56,7 +56,7 @@ def open_table(path: str, options: Mapping[str, str]) -> Dataset:
     """
     if "metadata" in options:
         return open_yfcc15m_v1(path, options)
-    is_json = re.search(r"\.(json|jsonl|ndjson)$", path) is not None
+    is_json = re.search(r"\.(json|jsonl|ndjson)$", path, re.IGNORECASE) is not None
     _check(path, options, OPTIONS if is_json else (*OPTIONS, "separator"))
     head = _head(path)
     open_rows = _json_lines if is_json else _separated
@@ -66,7 +66,7 @@ def open_table(path: str, options: Mapping[str, str]) -> Dataset:
     images = options.get("images", folder or ("/" if path.startswith("/") else ""))
     missing = options.get("missing", "refuse")
     reader = TableReader(path, kind, columns, images, header=header, missing=missing)
-    source = f"{path}?{urlencode(options, safe='/,:')}" if options else path
+    source = specification(path, options)
     return Dataset(path.rpartition("/")[2], {"all": reader}, source=source)
 
 

@@ -13,13 +13,13 @@ import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import IO, NamedTuple
-from urllib.parse import urlencode
 
 import numpy as np
 from absl import logging
 
 from clipbench_tf.data.readers import files, index
 from clipbench_tf.data.readers.dataset import Dataset, DatasetError
+from clipbench_tf.data.readers.options import specification
 from clipbench_tf.data.readers.tables import rows
 from clipbench_tf.data.readers.tables.columns import Columns
 from clipbench_tf.data.readers.tables.table_reader import TableReader
@@ -78,8 +78,7 @@ def open_yfcc15m_v1(path: str, options: Mapping[str, str]) -> Dataset:
         place=place,
         missing=options.get("missing", "refuse"),
     )
-    source = f"{path}?{urlencode(options, safe='/,:')}"
-    return Dataset("yfcc15m_v1", {"all": reader}, source=source)
+    return Dataset("yfcc15m_v1", {"all": reader}, source=specification(path, options))
 
 
 def _check(path: str, options: Mapping[str, str]) -> None:

@@ -4,17 +4,19 @@ import collections
 import concurrent.futures
 import functools
 import itertools
+import os
 import threading
 import time
 from collections.abc import Mapping, Sequence
-from urllib.parse import urlencode
 
 import numpy as np
+import tensorflow as tf
 from absl import logging
 
 from clipbench_tf.data.readers import files, index
 from clipbench_tf.data.readers.dataset import Dataset, DatasetError
 from clipbench_tf.data.readers.index import Arrays
+from clipbench_tf.data.readers.options import specification
 from clipbench_tf.data.readers.pair import Pair
 from clipbench_tf.data.readers.tars import tar_index
 from clipbench_tf.data.readers.tars.tar_headers import BLOCK, Take
@@ -35,7 +37,7 @@ _THREADS, _REPORT = 8, 10.0  # seconds
 
 
 def open_tars(path: str, options: Mapping[str, str]) -> Dataset:
-    """The tars of a path, brace range or glob: one split, "all", with a part for each tar.
+    """The tars of a path, folder, brace range or glob: one split, "all", with a part for each.
 
     A sample is the members that share a folder and a name up to its first dot: one picture, and
     its caption in `.txt` (all of it is one caption; further ones in `.0.txt`, `.1.txt`, ...) or in
@@ -47,7 +49,7 @@ def open_tars(path: str, options: Mapping[str, str]) -> Dataset:
     Raises:
         DatasetError: if files are missing or compressed, or for an unknown option.
     """
-    source = f"{path}?{urlencode(options, safe=',')}" if options else path
+    source = specification(path, options)
     if unknown := [name for name in options if name not in OPTIONS]:
         known = "; ".join(f"{name}={text}" for name, text in OPTIONS.items())
         raise DatasetError(f"{source!r}: tars have no option {unknown[0]!r}. There are {known}.")
@@ -55,13 +57,19 @@ def open_tars(path: str, options: Mapping[str, str]) -> Dataset:
     if image and image.rpartition(b".")[2] not in tar_index.PICTURES:
         known = ", ".join(sorted(form.decode() for form in tar_index.PICTURES))
         raise DatasetError(f"{source!r}: image must end in one of {known}.")
-    if path.endswith((".gz", ".tgz", ".bz2", ".xz", ".zst")):
+    if path.lower().endswith((".gz", ".tgz", ".bz2", ".xz", ".zst")):
         raise tar_index.compressed(path)
-    paths = files.expand(path)
+    inside = tar_names(path) if tf.io.gfile.isdir(path) else []
+    paths = [f"{path.rstrip('/')}/{name}" for name in inside] or files.expand(path)
     fields = [field for field in options.get("caption", "").split(",") if field]
-    folder, _, file = path.rstrip("/").rpartition("/")
-    name = file.removesuffix(".tar") if len(paths) == 1 else folder.rpartition("/")[2] or path
+    common = path.rstrip("/") if inside else os.path.commonpath(paths) or path
+    name = common.rpartition("/")[2].removesuffix(".tar")
     return Dataset(name, {"all": TarReader(paths, fields=fields, image=image)}, source=source)
+
+
+def tar_names(folder: str) -> list[str]:
+    """The names of the tars in a folder, sorted."""
+    return sorted(name for name in tf.io.gfile.listdir(folder) if name.lower().endswith(".tar"))
 
 
 class TarReader:

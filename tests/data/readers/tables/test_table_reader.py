@@ -1,5 +1,6 @@
 """Pairs of a table, by part and number; pictures that are not there."""
 
+import json
 import pickle
 from pathlib import Path
 
@@ -128,3 +129,14 @@ def test_a_reader_can_be_sent_to_another_process(tmp_path, pictures):
     reader = reader_of(tmp_path, 'a.jpg,"x\ny"\n', 0, (1,))
     once = reader.read(0, 0, reader.counts[0])
     assert pickle.loads(pickle.dumps(reader)).read(0, 0, 1) == once
+
+
+def test_a_label_may_have_the_point_that_pandas_gives_it(tmp_path, pictures):
+    path = tmp_path / "t.jsonl"
+    labels = ["1.0", 2.0, "", "1.5", "-1", ".0"]
+    path.write_text("".join(f'{{"i": "a.jpg", "c": "x", "l": {json.dumps(n)}}}\n' for n in labels))
+    found = pairs(
+        TableReader(str(path), JsonLines(), Columns("i", ("c",), label="l"), str(pictures))
+    )
+    assert [pair.label for pair in found if pair.problem != "bad label"] == [1, 2, -1, -1]
+    assert [pair.problem == "bad label" for pair in found] == [*[False] * 3, True, False, True]

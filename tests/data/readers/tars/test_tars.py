@@ -12,7 +12,7 @@ from clipbench_tf.data.readers import files as reader_files
 from clipbench_tf.data.readers.dataset import DatasetError
 from clipbench_tf.data.readers.pair import Pair
 from clipbench_tf.data.readers.tars import tars
-from clipbench_tf.data.readers.tars.tars import open_tars
+from clipbench_tf.data.readers.tars.tars import TarReader, open_tars
 from tests.data.readers.tars.tar_files import outcomes, pairs, samples, write
 
 
@@ -182,3 +182,20 @@ def test_tars_in_a_file_system_of_tensorflow(tmp_path):
         file.write((tmp_path / "a.tar").read_bytes())
     assert pairs(path) == pairs(tmp_path / "a.tar")
     tf.io.gfile.remove(path)
+
+
+@pytest.mark.parametrize(
+    ("pattern", "expected"),
+    [("p1", "p1"), ("p1/*.tar", "0"), ("*/0.tar", "top"), ("p{1,2}/*.tar", "top"), ("p1/", "p1")],
+)
+def test_a_data_set_is_called_as_what_its_tars_share(pattern, expected, tmp_path):
+    for folder in ("top/p1", "top/p2"):
+        (tmp_path / folder).mkdir(parents=True)
+        write(tmp_path / folder / "0.tar", samples(1))
+    assert open_tars(f"{tmp_path}/top/{pattern}", {}).name == expected
+
+
+def test_a_tar_that_cannot_be_read_is_named(tmp_path):
+    (tmp_path / "a.tar").mkdir()
+    with pytest.raises(DatasetError, match=r"a\.tar cannot be read: .*directory"):
+        len(TarReader([str(tmp_path / "a.tar")]).counts)

@@ -8,10 +8,10 @@ from pathlib import Path
 
 from PIL import Image
 
-from tests.data.preparation.made_pairs import picture
+from tests.data.preparation.inputs.made_pairs import picture
 
 RTL, EMOJI = "\u202eشجرة في الحديقة\u202c", "a dog 🐶 on a 🏖️ beach"
-LONG = "word " * 20_000
+LONG = "word " * 20_001
 
 
 def bomb() -> bytes:
@@ -64,7 +64,7 @@ def write(folder: Path) -> tuple[str, dict[str, list[str]], dict[str, str]]:
         "empty.jpg": (b"", "zero bytes"),
         "text.jpg": (b"<html>not found</html>", "no picture"),
         "long.png": (picture(9), LONG),
-        "spaces.png": (picture(10), " \u200b\n"),
+        "address.png": (picture(10), "http://example.org/a.png"),
         "missing.jpg": (None, "not there"),
         "copy.png": (picture(4), "the picture of rtl.png"),
     }
@@ -82,9 +82,10 @@ def write(folder: Path) -> tuple[str, dict[str, list[str]], dict[str, str]]:
         "picture too large": ["bomb.png"],
         "no picture bytes": ["empty.jpg"],
         "caption too long": ["long.png"],
-        "caption empty": ["spaces.png", "nul.png"],
+        "caption empty": ["address.png"],
+        "no caption": ["nul.png"],
         "missing file": ["missing.jpg"],
-        "bad JSON line": ["pairs.jsonl:4"],
+        "bad JSON line": ["pairs.jsonl:3"],
         "duplicate key": ["good.jpg"],
         "duplicate picture": ["copy.png"],
     }
@@ -92,6 +93,6 @@ def write(folder: Path) -> tuple[str, dict[str, list[str]], dict[str, str]]:
     kept |= {
         "nul.png": "beforeafter",
         "entity.png": "salt & pepper <|endoftext|>",
-        "surrogate.png": "half \ufffd a pair",
+        "surrogate.png": "half ? a pair",
     }
-    return f"{folder}/pairs.jsonl?missing=skip", dropped, kept
+    return f"{folder}/pairs.jsonl?missing=skip&key=filename", dropped, kept

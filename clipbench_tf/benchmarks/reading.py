@@ -1,0 +1,90 @@
+"""Pairs read from each form of files beside TFRecord shards, and from the middle of an epoch.
+
+Both sides are ours; the peer reads the shards that preparation writes.
+"""
+
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, cast
+
+from clipbench_tf.benchmarks.harness.comparison import OURS, PEER, compare
+from clipbench_tf.benchmarks.harness.contender import Contender, Side
+from clipbench_tf.benchmarks.harness.measure import Unit
+from clipbench_tf.benchmarks.samples import stored_pairs
+
+_SIDES = "clipbench_tf.benchmarks.ours.reading"
+_BATCH = 32
+_READ_AHEAD = {"batch": _BATCH, "buffer": 1024}  # little, as it is done while the other is timed
+_BARE = 8  # times as many records, which take a fraction of the time
+_PER_FILE, _FILES = 10_000, 1500
+_PLACE, _RECORDS = 10_000_000, 30_000
+
+
+def cases(pictures: int = 5000, repetitions: int = 5) -> Iterator[dict]:
+    """Yields records for tars and for a table, for the start in mid-epoch, and for its memory.
+
+    Args:
+        pictures: in one repetition, rounded up to whole batches.
+        repetitions: of which the medians are taken.
+    """
+    with tempfile.TemporaryDirectory() as name:
+        yield from forms(Path(name), -(-pictures // _BATCH), repetitions)
+        large = stored_pairs.write_shards(Path(name) / "large", _PER_FILE, _PER_FILE, _FILES)
+        small = stored_pairs.write_shards(Path(name) / "small", _PER_FILE, _PER_FILE)
+        yield resumed(large, _PLACE, repetitions)
+        yield memory(large, small, _PLACE, _RECORDS, repetitions)
+
+
+def forms(folder: Path, batches: int, repetitions: int) -> Iterator[dict]:
+    """A record for tars and for a table beside shards, whole batches and records alone."""
+    count = batches * _BATCH
+    shards = stored_pairs.write_shards(folder / "shards", count)
+    sources = {
+        "tars": stored_pairs.write_tars(folder / "tars", count),
+        "table": stored_pairs.write_table(folder / "table", count),
+    }
+    for function, times, name in (("batches", 1, ""), ("records", _BARE, ", records alone")):
+        for form, source in sources.items():
+            common = {"count": batches * times, **_READ_AHEAD}
+            yield compare(
+                f"{form} beside TFRecords{name}",
+                Unit("pairs/s", count * times),
+                {
+                    OURS: Side(f"{_SIDES}:{function}", {"source": source, **common}),
+                    PEER: Side(f"{_SIDES}:{function}", {"source": shards, **common}),
+                },
+                repetitions=repetitions,
+                tolerance=0.0,
+            )
+
+
+def resumed(source: str, place: int, repetitions: int) -> dict:
+    """A record for the time to the first pair of a stream from `place` on, beside one from 0."""
+    sides = {
+        name: Side(f"{_SIDES}:first_record", {"source": source, "start": start})
+        for name, start in ((OURS, place), (PEER, 0))
+    }
+    case = f"first record from position {place:,} beside 0"
+    return compare(case, Unit("ms"), sides, repetitions=repetitions)
+
+
+def memory(large: str, small: str, place: int, records: int, repetitions: int) -> dict:
+    """A record for reading a `large` split from `place` on, beside a `small` one from 0.
+
+    `peak_mb` is the memory of whole processes, libraries included, that read `records` records.
+    """
+    count = -(-records // _BATCH)
+    common: dict[str, Any] = {"count": count, "batch": _BATCH, "buffer": 16384}
+    sides = {
+        name: Side(f"{_SIDES}:records_from", {"source": source, "start": start, **common})
+        for name, source, start in ((OURS, large, place), (PEER, small, 0))
+    }
+    case = f"memory from position {place:,} beside a split of one shard"
+    record = compare(case, Unit("pairs/s", count * _BATCH), sides, repetitions=repetitions)
+    peaks = {}
+    for name, side in sides.items():
+        with Contender(side) as one:
+            (peak,) = cast(list[float], one.answer())
+        peaks[name] = round(peak / 1e6, 1)
+    return record | {"peak_mb": peaks}
