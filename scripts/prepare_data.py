@@ -1,4 +1,4 @@
-"""clipbench-prepare_data, from a checkout: python scripts/prepare_data.py"""
+"""clipbench-prepare-data, from a checkout: python scripts/prepare_data.py"""
 
 import sys
 from pathlib import Path

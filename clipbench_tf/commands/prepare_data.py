@@ -1,6 +1,6 @@
 """Prepares a data set of image-text pairs, once, for training and evaluation.
 
-clipbench-prepare_data --source='data/{00000..00331}.tar' --output=prepared --filter=quality
+clipbench-prepare-data --source='data/{00000..00331}.tar' --output=prepared --filter=quality
 
 Reads any source that training reads, cleans captions, drops what is damaged, too small, filtered
 or there twice, and writes TFRecord shards with dataset.json, and manifest.json, which says what

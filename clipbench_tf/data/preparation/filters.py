@@ -10,6 +10,8 @@ EMPTY = "caption empty"
 SHORT = "caption too short"
 LONG = "caption too long"
 FOREIGN = "too few English words"
+# Zero-width spaces and joiners, byte-order mark, marks of direction: no text by themselves.
+_INVISIBLE = "\u200b\u200c\u200d\u200e\u200f\u2060\ufeff"
 REASONS = (EMPTY, SHORT, LONG, FOREIGN)
 
 
@@ -48,7 +50,7 @@ class CaptionRules:
 
     def reason(self, caption: str) -> str:
         """Why the cleaned `caption` is dropped, one of `REASONS`; "" if it is kept."""
-        if not caption:
+        if not caption.strip(_INVISIBLE):
             return EMPTY
         if len(caption) > self.most_characters:
             return LONG

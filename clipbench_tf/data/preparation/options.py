@@ -14,22 +14,24 @@ DEFAULT_KINDS = ("key", "across", "picture")
 
 @dataclasses.dataclass(frozen=True)
 class Options:
-    """Attributes:
-    source: of `sources.load`.
-    splits: those to prepare; all if none is named. Of a source that is not divided, one name,
-        which its split then has; by default "train".
-    validation: of a source that is not divided, the share of its pictures that becomes a split
-        "validation", drawn by a hash of their bytes, so that equal ones fall on one side.
-    filter: of captions, see `make_filter`.
-    size: largest shorter side of a picture in pixels; None keeps all as they are.
-    smallest: least shorter side of a picture in pixels.
-    drop_duplicates: kinds of `KINDS`. Of pairs of a split with the same key, or the same bytes
-        of their picture, the first stays; "across" drops pairs of "train" whose picture is in
-        another split too; "caption:N" keeps the first N pairs of a split with the same captions.
-    against: data sets for evaluation; pairs whose picture is in one of them are dropped. Of their
-        splits, "train" does not count, unless there is no other.
-    shard_pairs: about as many pairs are in a shard.
-    statistics: whether the captions are counted, as in Table 2 (see `CaptionStatistics`).
+    """What to prepare, and how.
+
+    Attributes:
+        source: of `sources.load`.
+        splits: those to prepare; all if none is named. Of a source that is not divided, one name,
+            which its split then has; by default "train".
+        validation: of a source that is not divided, the share of its pictures that becomes a split
+            "validation", drawn by a hash of their bytes, so that equal ones fall on one side.
+        filter: of captions, see `make_filter`.
+        size: largest shorter side of a picture in pixels; None keeps all as they are.
+        smallest: least shorter side of a picture in pixels.
+        drop_duplicates: kinds of `KINDS`. Of pairs of a split with the same key, or the same bytes
+            of their picture, the first stays; "across" drops pairs of "train" whose picture is in
+            another split too; "caption:N" keeps N pairs of a split with the same captions.
+        against: data sets for evaluation; pairs whose picture is in one of them drop out. Of their
+            splits, "train" does not count, unless there is no other.
+        shard_pairs: about as many pairs are in a shard.
+        statistics: whether the captions are counted, as in Table 2 (see `CaptionStatistics`).
     """
 
     source: str

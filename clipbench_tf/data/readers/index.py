@@ -3,6 +3,7 @@
 import hashlib
 import os
 import tempfile
+import threading
 from collections.abc import Callable
 from pathlib import Path
 
@@ -14,6 +15,8 @@ from clipbench_tf.data.readers.dataset import DatasetError
 
 KEPT_FROM = 1 << 26  # bytes: the index of a smaller file is made faster than it is looked up
 Arrays = dict[str, np.ndarray]
+# Python 3.11 reads the headers of several files wrongly at a time (a SystemError of its parser).
+_LOADING = threading.Lock()
 
 
 def folder() -> Path:
@@ -47,7 +50,7 @@ def _kept(path: str, kind: str, build: Callable[[], Arrays]) -> Arrays:
     identity = f"{kind}\n{name}\n{length}\n{changed}"
     place = folder() / f"{hashlib.sha256(identity.encode()).hexdigest()[:32]}.npz"
     try:
-        with np.load(place, allow_pickle=False) as found:
+        with _LOADING, np.load(place, allow_pickle=False) as found:
             return dict(found)
     except (OSError, ValueError, EOFError, KeyError):
         pass  # none yet, or a damaged one

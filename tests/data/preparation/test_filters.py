@@ -12,6 +12,7 @@ from clipbench_tf.data.text import english
     ("rules", "kept", "dropped", "reason"),
     [
         (CaptionRules(), "x", "", "caption empty"),
+        (CaptionRules(), "\u200b\u2764", "\u200b\ufeff", "caption empty"),
         (CaptionRules(least_words=2), "a dog", "dog - !", "caption too short"),
         (CaptionRules(most_words=2), "a dog - !", "a dog runs", "caption too long"),
         (CaptionRules(most_characters=5), "a dog", "a dog!", "caption too long"),
