@@ -55,7 +55,7 @@ class CorruptTally:
         for key in (key.decode("utf-8", "backslashreplace") for key in keys):
             if key not in self.keys:
                 logging.warning(
-                    "Skipped %s of %s: it cannot be decoded as %s.", key, self.source, FORMATS
+                    "Skipped %s of %s: no caption with a picture as %s.", key, self.source, FORMATS
                 )
             self.keys[key] += 1
         if seen >= self.after and skipped > self.max_fraction * seen:

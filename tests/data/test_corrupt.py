@@ -76,7 +76,7 @@ def test_each_key_is_logged_once_but_counted_each_time(caplog):
         assert numbers(skip_corrupt(data, first_pixels, tally, window=2)) == [1, 1, 1]
     assert tally.keys == {"bad": 3}
     messages = [record.getMessage() for record in caplog.records]
-    assert messages == [f"Skipped bad of here: it cannot be decoded as {FORMATS}."]
+    assert messages == [f"Skipped bad of here: no caption with a picture as {FORMATS}."]
 
 
 def test_too_many_end_the_data_set_with_a_clear_error():
