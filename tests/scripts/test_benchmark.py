@@ -43,6 +43,6 @@ def test_mistakes_are_one_line_that_lists_what_there_is():
         done = run(*arguments)
         assert done.returncode == 1
         (line,) = [line for line in done.stderr.splitlines() if line.startswith("Error: ")]
-        assert "similarity, training_step, tokenizer, input_pipeline, zero_shot" in line
+        assert "similarity, training_step, tokenizer, input_pipeline, preparation, reading" in line
         assert "Traceback" not in done.stderr
     assert run("similarity", "--precision=fp8").returncode != 0

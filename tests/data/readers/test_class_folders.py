@@ -101,7 +101,7 @@ def test_what_is_no_picture_is_ignored_and_counted(tmp_path, caplog):
     for path in (*kept, *other):
         (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / path).write_bytes(path.encode())
-    with caplog.at_level(logging.INFO):
+    with caplog.at_level(logging.INFO, logger="absl"):
         dataset = open_class_folders(str(tmp_path), {})
     assert sorted(labels(dataset)) == kept
     assert dataset.classes == ("a", "b")
