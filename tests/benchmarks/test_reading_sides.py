@@ -13,6 +13,7 @@ from clipbench_tf.benchmarks.ours import reading
 from clipbench_tf.benchmarks.samples import stored_pairs
 from clipbench_tf.data import sources
 
+pytestmark = pytest.mark.slow
 COUNT = 40
 
 

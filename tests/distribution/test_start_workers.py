@@ -3,6 +3,8 @@
 import subprocess
 import sys
 
+import pytest
+
 from tests.distribution.processes import finish, start
 from tests.training.runs import ROOT
 
@@ -26,6 +28,7 @@ def test_tensorflow_connects_workers_that_have_met():
         assert "found 2 2 [5, 6]" in output
 
 
+@pytest.mark.slow
 def test_what_one_worker_cannot_start_none_starts(tmp_path):
     (tmp_path / "foreign").write_text("")  # the chief alone looks into the run folder
     command = [sys.executable, "scripts/train.py", "--gin_file=gin/clip.gin"]

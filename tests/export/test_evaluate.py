@@ -46,6 +46,7 @@ def script(*flags: str) -> subprocess.CompletedProcess:
     )
 
 
+@pytest.mark.slow
 def test_script_prints_accuracies_and_leaves_record_and_sheet(model, tmp_path):
     data = write_dataset(tmp_path, {"test": EXAMPLES, "zero_shot": EXAMPLES[:2]})
     done = script(f"--saved_model={model}", f"--dataset={data}", f"--output={tmp_path / 'out'}")

@@ -181,6 +181,7 @@ def test_loaded_scores_equal_those_in_memory(made):
     assert set(representation) == set(encoders.represent_images(tf.constant(IMAGES))[0])
 
 
+@pytest.mark.slow
 @pytest.mark.bfloat16
 def test_float32_comes_out_of_a_bfloat16_model(tmp_path):
     keras.config.set_dtype_policy("mixed_bfloat16")

@@ -17,7 +17,7 @@ from clipbench_tf.data.stream import shuffled_stream
 from clipbench_tf.data.text import caption_ops
 from clipbench_tf.data.text.tokenizer import Tokenizer
 
-_SIZE, _RUN = 224, 32
+_SIZE, _RUN, _AHEAD = 224, 32, 4
 _LIGHT = View(
     scale=(0.5, 1.0),
     jitter_probability=0.0,
@@ -79,7 +79,8 @@ def _train(source: str) -> Reader:
 def _records(source: str, batch: int, buffer: int, start: int = 0) -> Iterator[tf.Tensor]:
     """In batches, as Python takes longer to step from record to record than these to be read."""
     stream = shuffled_stream(_train(source), seed=0, start=start, buffer=buffer)
-    return iter(stream.batch(batch))
+    # A prefetch of its own, as tf.data would add one that grows to a gigabyte of batches.
+    return iter(stream.batch(batch).prefetch(_AHEAD))
 
 
 def _advance(stream: Iterator[tf.Tensor], count: int) -> Callable[[], None]:
