@@ -16,8 +16,6 @@ from clipbench_tf.data.text import vocabulary
 
 MERGES_FILE = "bpe_simple_vocab_16e6.txt.gz"
 START, END, MASK = "<|startoftext|>", "<|endoftext|>", "<|mask|>"
-# What the table of words has for start and end: capitals, so that no lower-cased caption has them.
-START_WORD, END_WORD = "START", "END"
 WORD_PIECES = 4  # at most, in the 64 bits of a table's value, 16 for each
 
 _WORD_END = b"</w>"
@@ -29,7 +27,7 @@ class Bpe(NamedTuple):
     pieces: list[bytes]  # [M + 515] what each id stands for; an end of word is shown as a space
     byte_ids: np.ndarray  # int64 [256]: the id of each byte inside a word; + 256 at its end
     pairs: np.ndarray  # int64 [M]: left id * 65,536 + right id; the index is the merge's rank
-    words: list[bytes]  # [W] lower-case words of up to four pieces, and the start and end
+    words: list[bytes]  # [W] words of up to four pieces
     word_ids: np.ndarray  # int64 [W]: their pieces, first one lowest, each as 16 bits of id + 1
 
 
@@ -61,8 +59,6 @@ def load_bpe(count: int = vocabulary.MERGES) -> Bpe:
         for piece, ids in packed.items()
         if piece.endswith(_WORD_END) and ids < 1 << 16 * WORD_PIECES
     }
-    ids_of = vocabulary.clip(count)
-    words |= {START_WORD.encode(): ids_of.start + 1, END_WORD.encode(): ids_of.end + 1}
     return Bpe(
         pieces=pieces + [special.encode() + b" " for special in (START, END, MASK)],
         byte_ids=np.argsort(byte_order).astype(np.int64),

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 
+import numpy as np
 import tensorflow as tf
 
 from clipbench_tf.data.text import bpe, vocabulary
@@ -11,6 +12,8 @@ from clipbench_tf.data.text.merging import Merging, table
 # tf.strings.lower, so it is replaced by a space too.
 _SPACES = r"[\x{0}\x{85}\x{A0}\x{1680}\x{2000}-\x{200A}\x{2028}\x{2029}\x{202F}\x{205F}\x{3000}]+"
 _PLAIN = r"[\x01-\x7F]*"  # ASCII, for which lower-casing and splitting by bytes are enough
+# What the table of words has for start and end: capitals, so that no lower-cased caption has them.
+_START, _END = b"START", b"END"
 # OpenAI's pattern for lower-case text, without its start and end marks. It ignores case, and the
 # long s U+017F is an s then.
 _WORD = r"'[s\x{17F}]|'t|'re|'ve|'m|'ll|'d|\p{L}+|\p{N}|[^\s\v\p{L}\p{N}]+"
@@ -53,7 +56,10 @@ class Tokenizer(tf.Module):
         self._merges = merges  # not the Bpe, of which tf.Module would wrap each of 500,000 items
         known = bpe.load_bpe(merges)
         with tf.init_scope():
-            self._words = table(known.words, known.word_ids, default=0)
+            marks = [self.vocabulary.start + 1, self.vocabulary.end + 1]
+            self._words = table(
+                [*known.words, _START, _END], np.append(known.word_ids, marks), default=0
+            )
         self._merging = Merging(known)
 
     @tf.autograph.experimental.do_not_convert
@@ -64,7 +70,7 @@ class Tokenizer(tf.Module):
         iterator's position. Eager calls are slow, so call it from a graph.
         """
         with tf.device("/CPU:0"):  # string ops run there; a GPU would only add copies
-            framed = tf.strings.join([bpe.START_WORD, _lower(texts), bpe.END_WORD], separator=" ")
+            framed = tf.strings.join([_START, _lower(texts), _END], separator=" ")
             pieces, rows = self._pieces(framed)
             found = tf.where(pieces > 0)
             ids = tf.raw_ops.RaggedTensorToTensor(

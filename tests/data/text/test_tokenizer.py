@@ -126,7 +126,7 @@ def test_every_letter_of_many_scripts(encode: Callable, python_bpe: PythonBpe) -
 def test_the_table_of_known_words_holds_true_encodings(python_bpe: PythonBpe) -> None:
     known = load_bpe()
     assert len(set(known.words)) == len(known.words)
-    for word, packed in list(zip(known.words, known.word_ids.tolist(), strict=True))[:-2:20]:
+    for word, packed in list(zip(known.words, known.word_ids.tolist(), strict=True))[::20]:
         lanes = [packed >> shift & 0xFFFF for shift in (0, 16, 32, 48)]
         text = word.decode("utf-8", errors="ignore")
         if text.encode("utf-8") == word:
