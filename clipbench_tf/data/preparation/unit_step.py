@@ -4,7 +4,6 @@ import dataclasses
 import io
 import json
 import struct
-import threading
 from collections import Counter
 from collections.abc import Iterator
 from typing import BinaryIO
@@ -15,7 +14,7 @@ from clipbench_tf.data.preparation import pair_step
 from clipbench_tf.data.preparation.engine import output_files
 from clipbench_tf.data.preparation.pair_step import Kept
 from clipbench_tf.data.preparation.units import Plan, Unit, readers
-from clipbench_tf.data.readers import files
+from clipbench_tf.data.readers import files, index
 from clipbench_tf.data.readers.dataset import DatasetError
 from clipbench_tf.data.readers.pair import Pair
 from clipbench_tf.data.readers.tfrecords import masked_crc
@@ -23,9 +22,6 @@ from clipbench_tf.data.readers.tfrecords import masked_crc
 RECORDS, FACTS = "tfrecord", "npz"
 SAMPLES = 10  # keys that are kept of each reason to drop pairs
 _TOGETHER = 32  # records in memory
-# NumPy parses headers by `ast`, which in Python 3.11.7 fails now and then if two threads do so at
-# once: "AST constructor recursion depth mismatch".
-_ONE_THREAD = threading.Lock()
 _KEY = 200  # characters of a key in a report
 
 
@@ -79,8 +75,7 @@ def facts(plan: Plan, number: int, *names: str) -> dict[str, np.ndarray]:
 
 def unpacked(data: bytes, *names: str) -> dict[str, np.ndarray]:
     """Those called `names` in the file of facts that holds `data`."""
-    with _ONE_THREAD, np.load(io.BytesIO(data)) as found:
-        return {name: found[name] for name in names}
+    return index.unpacked(io.BytesIO(data), *names)
 
 
 def tally(plan: Plan, number: int) -> Tally:

@@ -6,6 +6,7 @@ import tempfile
 import threading
 from collections.abc import Callable
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 import tensorflow as tf
@@ -15,7 +16,8 @@ from clipbench_tf.data.readers.dataset import DatasetError
 
 KEPT_FROM = 1 << 26  # bytes: the index of a smaller file is made faster than it is looked up
 Arrays = dict[str, np.ndarray]
-# Python 3.11 reads the headers of several files wrongly at a time (a SystemError of its parser).
+# NumPy parses headers by `ast`, which in Python 3.11.7 fails now and then if two threads do so at
+# once: "AST constructor recursion depth mismatch".
 _LOADING = threading.Lock()
 
 
@@ -42,6 +44,12 @@ def kept(path: str, kind: str, build: Callable[[], Arrays]) -> Arrays:
         raise DatasetError(f"{path} cannot be read: {error}. Repair or copy it again.") from error
 
 
+def unpacked(file: Path | BinaryIO, *names: str) -> Arrays:
+    """The arrays called `names`, or all, in an .npz file; from any thread."""
+    with _LOADING, np.load(file, allow_pickle=False) as found:
+        return {name: found[name] for name in names or found.files}
+
+
 def _kept(path: str, kind: str, build: Callable[[], Arrays]) -> Arrays:
     length, changed = files.stamp(path)
     if length < KEPT_FROM:
@@ -50,8 +58,7 @@ def _kept(path: str, kind: str, build: Callable[[], Arrays]) -> Arrays:
     identity = f"{kind}\n{name}\n{length}\n{changed}"
     place = folder() / f"{hashlib.sha256(identity.encode()).hexdigest()[:32]}.npz"
     try:
-        with _LOADING, np.load(place, allow_pickle=False) as found:
-            return dict(found)
+        return unpacked(place)
     except (OSError, ValueError, EOFError, KeyError):
         pass  # none yet, or a damaged one
     built = build()
