@@ -1,8 +1,12 @@
 """The work of one side of a comparison, made by the function of its `Side`."""
 
 import dataclasses
-from collections.abc import Callable
+import itertools
+from collections.abc import Callable, Sequence
+from typing import TypeVar
 
+Item = TypeVar("Item")
+Result = TypeVar("Result")
 Answer = str | list[float]  # what both sides must agree on: a digest, or numbers
 
 
@@ -17,3 +21,18 @@ class Job:
 
     run: Callable[[], object]
     answer: Callable[[], Answer] | None = None
+
+
+def of_each(
+    one: Callable[[Item], Result],
+    items: Sequence[Item],
+    count: int,
+    answer: Callable[[list[Result]], Answer],
+) -> Job:
+    """Does `one` to `count` of the `items`, over and over; compares `answer` of all results."""
+
+    def run() -> None:
+        for item in itertools.islice(itertools.cycle(items), count):
+            one(item)
+
+    return Job(run, lambda: answer([one(item) for item in items]))

@@ -1,19 +1,15 @@
 """The picture stage of data preparation."""
 
-import itertools
-
-from clipbench_tf.benchmarks.harness.job import Job
-from clipbench_tf.benchmarks.samples.photographs import facts, jpegs
+from clipbench_tf.benchmarks.harness.job import Job, of_each
+from clipbench_tf.benchmarks.samples.photographs import DIFFERENT, facts, jpegs
 from clipbench_tf.data.preparation import pictures as stage
-
-_DIFFERENT = 8
 
 
 def resized(
     pictures: int, size: tuple[int, int], kind: tuple[float, float], shorter: int, quality: int
 ) -> Job:
     """A job that checks `pictures` pictures and resizes each to a `shorter` side."""
-    photographs = jpegs(_DIFFERENT, size, kind)
+    photographs = jpegs(DIFFERENT, size, kind)
 
     def one(encoded: bytes) -> bytes:
         kept = stage.prepare(encoded, size=shorter, quality=quality)
@@ -21,8 +17,4 @@ def resized(
             raise ValueError(kept)
         return kept
 
-    def run() -> None:
-        for encoded in itertools.islice(itertools.cycle(photographs), pictures):
-            one(encoded)
-
-    return Job(run, lambda: facts([one(encoded) for encoded in photographs]))
+    return of_each(one, photographs, pictures, facts)

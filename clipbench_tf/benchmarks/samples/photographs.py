@@ -5,6 +5,7 @@ import io
 import numpy as np
 from PIL import Image
 
+DIFFERENT = 8  # pictures, used over and over, that both sides of a comparison read
 _QUALITY = 90
 _CONTRAST = 50.0  # standard deviation of the levels, of 255
 TEXTURED, SMOOTH = (1.0, 8.0), (1.6, 1.0)  # exponent of the spectrum, levels of grain
