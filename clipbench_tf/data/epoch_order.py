@@ -79,7 +79,7 @@ class EpochOrder:
         low, high = share(int(counts.sum()), self.worker, self.workers)
         firsts = np.clip(low - starts, 0, counts)
         takes = np.clip(high - starts, 0, counts) - firsts
-        blocks = _cut(order, firsts, takes, min(BLOCK, self.window))
+        blocks = cut(order, firsts, takes, min(BLOCK, self.window))
         blocks = blocks[permutation(len(blocks), self.seed, epoch, self.worker)]
         ends = np.concatenate([[0], np.cumsum(blocks[:, 2])])
         targets = np.arange(self.windows) * self.examples // max(self.windows, 1)
@@ -87,8 +87,8 @@ class EpochOrder:
         return blocks, np.concatenate([edges, [self.examples]])
 
 
-def _cut(parts: np.ndarray, firsts: np.ndarray, takes: np.ndarray, size: int) -> np.ndarray:
-    """Cuts the stretches (part, first, count) into blocks of `size` records at most."""
+def cut(parts: np.ndarray, firsts: np.ndarray, takes: np.ndarray, size: int) -> np.ndarray:
+    """Cuts stretches into blocks of `size` records at most: rows (part, first, count), [B, 3]."""
     pieces = -(-takes // size)
     stretch = np.repeat(np.arange(len(parts)), pieces)
     number = np.arange(len(stretch)) - np.repeat(np.cumsum(pieces) - pieces, pieces)

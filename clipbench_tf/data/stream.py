@@ -5,7 +5,7 @@ from collections.abc import Callable
 import numpy as np
 import tensorflow as tf
 
-from clipbench_tf.data.epoch_order import BLOCK, EpochOrder
+from clipbench_tf.data.epoch_order import BLOCK, EpochOrder, cut
 from clipbench_tf.data.readers.dataset import DatasetError
 from clipbench_tf.data.readers.reader import Reader
 
@@ -18,15 +18,9 @@ def records(reader: Reader, *, failed: Told = lambda error: None) -> tf.data.Dat
     Args:
         failed: see `shuffled_stream`.
     """
-    order = np.array(
-        [
-            (part, first, min(BLOCK, count - first))
-            for part, count in enumerate(reader.counts)
-            for first in range(0, count, BLOCK)
-        ],
-        np.int64,
-    ).reshape(-1, 3)
-    return _read(reader, tf.data.Dataset.from_tensor_slices(order), failed)
+    counts = np.asarray(reader.counts, np.int64)
+    blocks = cut(np.arange(len(counts)), np.zeros_like(counts), counts, BLOCK)
+    return _read(reader, tf.data.Dataset.from_tensor_slices(blocks), failed)
 
 
 def shuffled_stream(

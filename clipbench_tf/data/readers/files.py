@@ -116,6 +116,16 @@ def read(path: str, offset: int = 0, length: int = -1) -> bytes:
     raise AssertionError
 
 
+def read_between(path: str, edges: Sequence[int]) -> list[bytes]:
+    """What lies between each of the ascending `edges` [N + 1] and the next, from one read.
+
+    Raises:
+        OSError: see `read`.
+    """
+    data = read(path, edges[0], edges[-1] - edges[0])
+    return [data[a - edges[0] : b - edges[0]] for a, b in itertools.pairwise(edges)]
+
+
 def _tries() -> Iterator[int]:
     for tried in range(1, TRIES + 1):
         if tried > 1:

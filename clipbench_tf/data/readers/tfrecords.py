@@ -1,7 +1,6 @@
 """TFRecord shards, as preparation writes them."""
 
 import functools
-import itertools
 import struct
 from collections.abc import Sequence
 
@@ -84,13 +83,8 @@ class TFRecordReader:
                 f"{path} holds {held} records, but {self.description} counts "
                 f"{self.counts[part]}; correct its counts, or build the shard again."
             )
-        edges = self._edges(part, first, count)
-        data = files.read(path, edges[0], edges[-1] - edges[0])
-        spans = itertools.pairwise(edges)
-        return [
-            _checked(data[start - edges[0] : end - edges[0]], f"{name}:{first + number}")
-            for number, (start, end) in enumerate(spans)
-        ]
+        framed = files.read_between(path, self._edges(part, first, count))
+        return [_checked(one, f"{name}:{number}") for number, one in enumerate(framed, first)]
 
     def _records(self, part: int) -> int:
         """Number of records that a shard holds, by its index."""

@@ -125,9 +125,7 @@ class TableReader:
             )
 
     def _rows(self, start: int, count: int) -> list[bytes]:
-        edges = self.starts[start : start + count + 1].tolist()
-        data = files.read(self.path, edges[0], edges[-1] - edges[0])
-        return [data[a - edges[0] : b - edges[0]] for a, b in itertools.pairwise(edges)]
+        return files.read_between(self.path, self.starts[start : start + count + 1].tolist())
 
     def _pair(self, number: int, row: bytes) -> Pair:
         key = f"{self.name}:{number}"
