@@ -153,7 +153,8 @@ def saved(workdir: Path) -> str | None:
 def claim(workdir: Path) -> None:
     """Writes `config.gin` into `workdir`, or checks that the one there is the same.
 
-    Logs of the job that runs this (*.log, *.out, *.err) may lie there before.
+    Arguments that the one there does not know, since an earlier version wrote it, may have their
+    defaults. Logs of the job that runs this (*.log, *.out, *.err) may lie there before.
 
     Raises:
         ConfigError: if the folder belongs to another configuration (with the difference), holds
@@ -162,6 +163,8 @@ def claim(workdir: Path) -> None:
     path, text, begun = workdir / RUN_CONFIG, operative(), saved(workdir)
     if begun is not None:
         before, now = _statements(begun), _statements(text)
+        known = _bound(begun) | _bound(gin.config_str())
+        now = [line for line in now if _bound(line) <= known]
         if before != now:
             difference = "\n".join(
                 difflib.unified_diff(before, now, str(path), "this command", lineterm="")

@@ -8,6 +8,9 @@ from typing import NamedTuple
 import tensorflow as tf
 
 FACTOR = "5 to 10 times"  # float32 over imitated bfloat16: 57 to 5-11 pairs/s on an AMD EPYC Milan
+# Vector instructions, as Linux calls them, that decide how fast a model runs: of x86, and of Arm.
+_X86 = ("avx2", "fma", "avx512f", "avx512_vnni", "avx512_bf16", "amx_bf16", "amx_int8")
+VECTOR = (*_X86, "asimd", "sve", "i8mm", "bf16")
 _CPUINFO = Path("/proc/cpuinfo")
 _GPU_CAPABILITY = (8, 0)  # of the first NVIDIA GPU with bfloat16 arithmetic, the A100
 
@@ -47,17 +50,26 @@ def cpu_bfloat16() -> str | None:
 
     x86 has avx512_bf16 or amx_bf16, Arm bf16. None too where /proc/cpuinfo does not list them.
     """
-    flags = re.findall(r"^(?:flags|Features)\s*:(.*)$", _cpuinfo(), flags=re.MULTILINE)
-    known = [
-        name for name in ("amx_bf16", "avx512_bf16", "bf16") if flags and name in flags[0].split()
-    ]
+    known = [name for name in ("amx_bf16", "avx512_bf16", "bf16") if name in _flags()]
     return known[0] if known else None
+
+
+def instructions() -> list[str]:
+    """Those of `VECTOR` that the CPU has; empty too where /proc/cpuinfo does not list them."""
+    flags = _flags()
+    return [name for name in VECTOR if name in flags]
 
 
 def processor() -> str:
     """The CPU's name."""
     names = re.findall(r"^model name\s*:\s*(.*)$", _cpuinfo(), flags=re.MULTILINE)
     return names[0].strip() if names else platform.machine()
+
+
+def _flags() -> set[str]:
+    """The CPU's features, as Linux calls them."""
+    flags = re.findall(r"^(?:flags|Features)\s*:(.*)$", _cpuinfo(), flags=re.MULTILINE)
+    return set(flags[0].split()) if flags else set()
 
 
 def _cpuinfo() -> str:

@@ -41,6 +41,7 @@ def _hardware() -> dict:
     names = [tf.config.experimental.get_device_details(gpu).get("device_name") for gpu in gpus]
     return {
         "cpu": hardware.processor(),
+        "instructions": hardware.instructions(),
         "cores": len(os.sched_getaffinity(0)),
         "memory_gb": round(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 1e9, 1),
         "accelerators": [name or "unknown" for name in names],

@@ -46,6 +46,22 @@ def test_a_cpu_is_fastest_in_what_it_multiplies(machine):
         assert hardware.processor() in name and hardware.processor() in precision.reason
 
 
+def test_the_vector_instructions_of_a_cpu_are_those_that_it_lists(machine):
+    found = hardware.instructions()
+    name, bfloat16 = machine
+    expected = {
+        "AMD EPYC 7B13 (Milan)": ["avx2", "fma"],
+        "AMD EPYC (Genoa)": ["avx2", "fma", "avx512f", "avx512_vnni", "avx512_bf16"],
+        "Intel Xeon (Sapphire Rapids)": ["avx2", "fma", "avx512f", "avx512_bf16", "amx_bf16"],
+        "Intel Xeon (Cascade Lake)": ["avx2", "fma", "avx512f", "avx512_vnni"],
+        "Graviton3": ["asimd", "sve", "i8mm", "bf16"],
+        "Graviton2": ["asimd"],
+        "a system that says nothing": [],
+    }
+    assert found == expected[name]
+    assert bfloat16 is None or bfloat16 in found
+
+
 def test_without_a_list_of_instructions_it_is_float32(monkeypatch, tmp_path):
     monkeypatch.setattr(hardware, "_CPUINFO", tmp_path / "none")
     assert hardware.fastest().policy == "float32"

@@ -6,13 +6,14 @@ from pathlib import Path
 
 import pytest
 
-from clipbench_tf import record
+from clipbench_tf import hardware, record
 
 
 def test_environment_is_complete_and_names_no_machine():
     facts = json.loads(json.dumps(record.environment()))
     assert facts["hardware"]["cores"] >= 1
     assert facts["hardware"]["memory_gb"] > 0.5
+    assert set(facts["hardware"]["instructions"]) <= set(hardware.VECTOR)
     assert {"python", "clipbench_tf", "tensorflow", "keras", "numpy"} <= set(facts["packages"])
     text = json.dumps(facts)
     for private in (socket.gethostname(), str(Path.home()), str(Path.cwd())):

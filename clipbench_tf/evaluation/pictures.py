@@ -6,8 +6,10 @@ from clipbench_tf.data.images.decoding import FORMATS
 from clipbench_tf.data.images.image_views import evaluation_view
 
 
-def decode(encoded: tf.Tensor, size: int, resize: float) -> tuple[tf.Tensor, tf.Tensor]:
-    """Decodes `encoded`, string [B], in graph.
+def decode(
+    encoded: tf.Tensor, size: int, resize: float, interpolation: str = "bilinear"
+) -> tuple[tf.Tensor, tf.Tensor]:
+    """Decodes `encoded`, string [B], in graph to `evaluation_view`s.
 
     Returns:
         uint8 [B, size, size, 3], black where the bytes are no image, and bool [B]: true where
@@ -20,7 +22,7 @@ def decode(encoded: tf.Tensor, size: int, resize: float) -> tuple[tf.Tensor, tf.
             tf.data.Dataset.from_tensor_slices(encoded)
             .enumerate()
             .map(
-                lambda row, one: (row, evaluation_view(one, size, resize)),
+                lambda row, one: (row, evaluation_view(one, size, resize, interpolation)),
                 num_parallel_calls=tf.data.AUTOTUNE,
             )
             .ignore_errors()
@@ -36,13 +38,15 @@ def decode(encoded: tf.Tensor, size: int, resize: float) -> tuple[tf.Tensor, tf.
     return tf.ensure_shape(pixels, [None, size, size, 3]), valid
 
 
-def decode_all(encoded: tf.Tensor, size: int, resize: float) -> tf.Tensor:
+def decode_all(
+    encoded: tf.Tensor, size: int, resize: float, interpolation: str = "bilinear"
+) -> tf.Tensor:
     """Decodes `encoded`, string [B], to uint8 [B, size, size, 3].
 
     Raises:
         tf.errors.InvalidArgumentError: if the bytes of some rows are no image; names the rows.
     """
-    pixels, valid = decode(encoded, size, resize)
+    pixels, valid = decode(encoded, size, resize, interpolation)
     bad = tf.where(~valid)[:, 0]
     check = tf.debugging.Assert(
         tf.reduce_all(valid),

@@ -1,4 +1,4 @@
-"""The similarity of a picture and a class: pooled cosine, or FILIP's late interaction.
+"""The similarity of pictures and texts: pooled cosine, or FILIP's late interaction.
 
 A scorer turns tower outputs into representations (dicts of named tensors, so that they can be
 inputs and outputs of a SavedModel's signatures), joins the prompts of each class, and scores.
@@ -34,6 +34,9 @@ class Scorer(Protocol):
     def score(self, images: Representation, classes: Representation) -> tf.Tensor:
         """Similarities in [-1, 1], float32 [B, C], before any temperature."""
 
+    def score_texts(self, classes: Representation, images: Representation) -> tf.Tensor:
+        """Similarities of texts to pictures in [-1, 1], float32 [C, B]."""
+
     def scale(self) -> tf.Tensor:
         """Scalar, 1 / temperature: logits are scale times scores."""
 
@@ -66,9 +69,15 @@ class Cosine:
         """Cosines, float32 [B, C]."""
         return tf.matmul(images["embedding"], classes["embedding"], transpose_b=True)
 
+    def score_texts(self, classes: Representation, images: Representation) -> tf.Tensor:
+        """Cosines, float32 [C, B]."""
+        return tf.transpose(self.score(images, classes))
+
 
 class LateInteraction:
-    """sim^I of equation 4: mean over patches of the highest cosine to any word of a prompt.
+    """Equation 4. sim^I: mean over patches of the highest cosine to any word of a prompt.
+
+    `score_texts` is sim^T: mean over the words of a prompt of the highest cosine to any patch.
 
     The score of a class is the mean of its prompts' scores (Yao et al. 2021, section 3.4): words
     of different prompts are never mixed, so prompts keep their own lengths. A prompt without a
@@ -119,27 +128,54 @@ class LateInteraction:
         return {"tokens": tokens, "mask": tf.reduce_any(texts["mask"], axis=1, keepdims=True)}
 
     def score(self, images: Representation, classes: Representation) -> tf.Tensor:
-        """Token-wise similarity, mean over the prompts of a class, float32 [B, C]."""
-        words, mask = classes["tokens"], classes["mask"]
-        count, prompts, length = tf.unstack(tf.shape(mask))
-        words = tf.reshape(words, [count * prompts, length, words.shape[-1]])
-        mask = tf.reshape(mask, [count * prompts, length])
+        """sim^I, mean over the prompts of a class, float32 [B, C]."""
 
-        def score_one(patches: tf.Tensor) -> tf.Tensor:
-            every = tf.ones([1, tf.shape(patches)[0]], tf.bool)
-            return token_similarity(patches[tf.newaxis], every, words, mask)[0]
+        def score_one(patches: tf.Tensor, words: tf.Tensor, mask: tf.Tensor) -> tf.Tensor:
+            every = tf.ones(tf.shape(patches)[:2], tf.bool)
+            return token_similarity(patches, every, words, mask)[0]
 
-        def score_each() -> tf.Tensor:
-            spec = tf.TensorSpec([None], tf.float32)
-            return tf.map_fn(
-                score_one, images["tokens"], fn_output_signature=spec, parallel_iterations=2
-            )
+        return _each_picture(score_one, images, classes)
 
-        # One picture at a time: all patches against all words at once would be gigabytes. For an
-        # empty batch, tf.map_fn cannot infer the shape of its result.
-        empty = tf.zeros([0, count * prompts])
-        scores = tf.cond(tf.size(images["tokens"]) > 0, score_each, lambda: empty)
-        return tf.reduce_mean(tf.reshape(scores, [-1, count, prompts]), axis=2)
+    def score_texts(self, classes: Representation, images: Representation) -> tf.Tensor:
+        """sim^T, mean over the prompts of a class, float32 [C, B]."""
+
+        def score_one(patches: tf.Tensor, words: tf.Tensor, mask: tf.Tensor) -> tf.Tensor:
+            every = tf.ones(tf.shape(patches)[:2], tf.bool)
+            return token_similarity(words, mask, patches, every)[:, 0]
+
+        return tf.transpose(_each_picture(score_one, images, classes))
+
+
+def _each_picture(
+    score_one: Callable[[tf.Tensor, tf.Tensor, tf.Tensor], tf.Tensor],
+    images: Representation,
+    classes: Representation,
+) -> tf.Tensor:
+    """Token-wise similarities of B pictures and C classes, mean over prompts, float32 [B, C].
+
+    Args:
+        score_one: a picture's patches [1, P, D], words [N, L, D] and mask [N, L] -> float32 [N].
+        images: {"tokens": [B, P, D]}.
+        classes: {"tokens": [C, T, L, D], "mask": [C, T, L]}.
+    """
+    words, mask = classes["tokens"], classes["mask"]
+    count, prompts, length = tf.unstack(tf.shape(mask))
+    words = tf.reshape(words, [count * prompts, length, words.shape[-1]])
+    mask = tf.reshape(mask, [count * prompts, length])
+
+    def score_each() -> tf.Tensor:
+        return tf.map_fn(
+            lambda patches: score_one(patches[tf.newaxis], words, mask),
+            images["tokens"],
+            fn_output_signature=tf.TensorSpec([None], tf.float32),
+            parallel_iterations=2,
+        )
+
+    # One picture at a time: all patches against all words at once would be gigabytes. For an
+    # empty batch, tf.map_fn cannot infer the shape of its result.
+    empty = tf.zeros([0, count * prompts])
+    scores = tf.cond(tf.size(images["tokens"]) > 0, score_each, lambda: empty)
+    return tf.reduce_mean(tf.reshape(scores, [-1, count, prompts]), axis=2)
 
 
 def cosine(method: Method) -> Scorer:

@@ -8,11 +8,14 @@ import tensorflow as tf
 from clipbench_tf.evaluation.encoders import Representation
 from clipbench_tf.export import card
 
-IMAGE, CLASS = "image_", "class_"  # prefixes of the input names of the signature `score`
+IMAGE, CLASS = "image_", "class_"  # prefixes of the input names of `score` and `score_texts`
 
 
 class SavedEncoders:
     """`Encoders` of the SavedModel in `folder`, without the Python code of its method.
+
+    An export of version 0.3.0 or before has fewer signatures: its `image_features` are embeddings
+    (`feature_kind` says so), and its `score_texts` are those of `score`, if that is a cosine.
 
     Raises:
         ExportError: if `folder` holds no SavedModel of clipbench_tf, or a damaged one, or one
@@ -43,10 +46,47 @@ class SavedEncoders:
         return self._run["represent_classes"](prompts=prompts)
 
     def score(self, images: Representation, classes: Representation) -> tf.Tensor:
-        """Similarities, float32 [B, C]."""
-        inputs = {IMAGE + name: value for name, value in images.items()}
-        inputs |= {CLASS + name: value for name, value in classes.items()}
-        return self._run["score"](**inputs)["scores"]
+        """Similarities of pictures to texts, float32 [B, C]."""
+        return self._run["score"](**_inputs(images, classes))["scores"]
+
+    def score_texts(self, classes: Representation, images: Representation) -> tf.Tensor:
+        """Similarities of texts to pictures, float32 [C, B].
+
+        Raises:
+            ExportError: for late interaction in an export of version 0.3.0 or before.
+        """
+        if "score_texts" in self._run:
+            return self._run["score_texts"](**_inputs(images, classes))["scores"]
+        if self.card["scorer"] != "cosine":
+            raise card.ExportError(
+                f"The export in {str(self.folder)!r} cannot compare texts with pictures by "
+                f"{self.card['scorer']}, since an earlier version wrote it; export the model again."
+            )
+        return tf.transpose(self.score(images, classes))
+
+    @property
+    def feature_kind(self) -> str:
+        """What `image_features` returns: "pooled", before the projection, or "embedding"."""
+        return "pooled" if "image_features" in self._run else "embedding"
+
+    def image_features(self, encoded: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        """String [B] -> float32 [B, D] for probes, and bool [B]: false where there is no image."""
+        if self.feature_kind == "pooled":
+            outputs = self._run["image_features"](image=encoded)
+            return outputs["features"], outputs["valid"]
+        images, valid = self.represent_images(encoded)
+        if "embedding" in images:
+            return images["embedding"], valid
+        good = tf.boolean_mask(encoded, valid)  # `encode_image` takes no other
+        embedding = self._run["encode_image"](image=good)["embedding"]
+        shape = [tf.size(encoded, tf.int64), embedding.shape[1]]
+        return tf.scatter_nd(tf.where(valid), embedding, shape), valid
+
+
+def _inputs(images: Representation, classes: Representation) -> Representation:
+    """The inputs of `score` and `score_texts`."""
+    inputs = {IMAGE + name: value for name, value in images.items()}
+    return inputs | {CLASS + name: value for name, value in classes.items()}
 
 
 def _import_operations(facts: dict) -> None:

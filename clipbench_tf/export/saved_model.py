@@ -32,6 +32,7 @@ def export(
     scorer: Scorer,
     image_size: int,
     resize: float = 256 / 224,
+    interpolation: str = "bilinear",
 ) -> Path:
     """Writes `method` to `folder`, whole or not at all; replaces an earlier export there.
 
@@ -49,7 +50,7 @@ def export(
         templates: prompts with `{}` for the class name.
         scorer: the method's own similarity.
         image_size: in pixels, as the image tower expects.
-        resize: see `MethodEncoders`.
+        resize, interpolation: see `MethodEncoders`.
 
     Returns:
         `folder`.
@@ -65,6 +66,7 @@ def export(
         scorer=scorer,
         image_size=image_size,
         resize=resize,
+        interpolation=interpolation,
         exact=True,
     )
     module, functions = _servable(encoders, Classifier(encoders, classes, templates), classes)
@@ -104,6 +106,7 @@ def _facts(encoders: MethodEncoders) -> dict[str, Any]:
         "method": encoders.method.name,
         "image_size": encoders.image_size,
         "resize": encoders.resize,
+        "interpolation": encoders.interpolation,
         "context_length": encoders.tokenizer.context_length,
         "scorer": encoders.scorer.name,
         "temperature": float(1 / encoders.scorer.scale()),

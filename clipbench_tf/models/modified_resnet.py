@@ -8,7 +8,7 @@ import tensorflow as tf
 from clipbench_tf.features import ImageFeatures
 from clipbench_tf.models.attention_pool import AttentionPool
 from clipbench_tf.models.batch_norm import BatchNorm
-from clipbench_tf.models.pixels import Normalize
+from clipbench_tf.models.pixels import IMAGENET, Normalize
 from clipbench_tf.models.transformer import normal, torch_uniform
 
 EXPANSION = 4  # ratio of output to inner channels of a bottleneck
@@ -38,6 +38,7 @@ class ModifiedResNet(keras.layers.Layer):
         heads: number of heads of the attention pooling.
         embed_dim: width of the shared space.
         synchronized: whether batch norms see the global batch, or that of each replica.
+        mean, std: of pixels in 0..1 (see `Normalize`).
 
     Raises:
         ValueError: if `image_size` is not a multiple of 32, `width` of 2, or 32 * `width` of
@@ -53,6 +54,8 @@ class ModifiedResNet(keras.layers.Layer):
         heads: int = 32,
         embed_dim: int = 1024,
         synchronized: bool = True,
+        mean: Sequence[float] = IMAGENET[0],
+        std: Sequence[float] = IMAGENET[1],
         name: str = "visual",
     ) -> None:
         super().__init__(name=name)
@@ -65,7 +68,7 @@ class ModifiedResNet(keras.layers.Layer):
         self.image_size, self.embed_dim = image_size, embed_dim
         self.width = 8 * EXPANSION * width
         self.patches = (image_size // REDUCTION) ** 2
-        self.normalize = Normalize()
+        self.normalize = Normalize(mean=mean, std=std)
         self.conv1 = convolution(3, width // 2, 3, "conv1", strides=2, padding="valid")
         self.conv2 = convolution(width // 2, width // 2, 3, "conv2")
         self.conv3 = convolution(width // 2, width, 3, "conv3")

@@ -29,6 +29,7 @@ class TextTransformer(keras.layers.Layer):
         embed_dim: width of the shared space.
         projection_bias: whether the projection has a bias.
         recompute: trade time for memory (see `Transformer`).
+        activation: of the blocks (see `Transformer`).
     """
 
     def __init__(
@@ -43,6 +44,7 @@ class TextTransformer(keras.layers.Layer):
         embed_dim: int = 512,
         projection_bias: bool = False,
         recompute: bool = False,
+        activation: str = "quick_gelu",
         name: str = "text",
     ) -> None:
         super().__init__(name=name)
@@ -55,7 +57,12 @@ class TextTransformer(keras.layers.Layer):
             name="token_embedding",
         )
         self.transformer = Transformer(
-            width=width, heads=heads, depth=depth, causal=True, recompute=recompute
+            width=width,
+            heads=heads,
+            depth=depth,
+            causal=True,
+            recompute=recompute,
+            activation=activation,
         )
         self.ln_final = layer_norm("ln_final")
         self.proj = keras.layers.Dense(

@@ -23,6 +23,14 @@ def _quick_gelu_gradient(x: tf.Tensor, upstream: tf.Tensor) -> tf.Tensor:
     return upstream * (gate + 1.702 * x * gate * (1 - gate))
 
 
+def gelu(x: tf.Tensor) -> tf.Tensor:
+    """x * Phi(x), of any shape, exact: Phi is the normal distribution function."""
+    return tf.nn.gelu(x)
+
+
+ACTIVATIONS: dict[str, Callable[[tf.Tensor], tf.Tensor]] = {"quick_gelu": quick_gelu, "gelu": gelu}
+
+
 def normal(stddev: float) -> keras.initializers.Initializer:
     """Gaussian initialiser with mean 0."""
     return keras.initializers.RandomNormal(stddev=stddev)
@@ -80,13 +88,25 @@ class Block(keras.layers.Layer):
     Without `training`, each activation is fused with the product before it.
     """
 
-    def __init__(self, *, width: int, heads: int, depth: int, causal: bool, name: str) -> None:
+    def __init__(
+        self,
+        *,
+        width: int,
+        heads: int,
+        depth: int,
+        causal: bool,
+        name: str,
+        activation: str = "quick_gelu",
+    ) -> None:
         super().__init__(name=name)
+        if activation not in ACTIVATIONS:
+            raise ValueError(f"activation {activation!r} is none of {', '.join(ACTIVATIONS)}.")
+        self.quick = activation == "quick_gelu"
         self.ln_1, self.ln_2 = layer_norm("ln_1"), layer_norm("ln_2")
         self.attn = Attention(width=width, heads=heads, depth=depth, causal=causal, name="attn")
         self.c_fc = keras.layers.Dense(
             4 * width,
-            activation=quick_gelu,
+            activation=ACTIVATIONS[activation],
             kernel_initializer=normal((2 * width) ** -0.5),
             bias_initializer=torch_uniform(width),
             name="c_fc",
@@ -106,7 +126,7 @@ class Block(keras.layers.Layer):
     def call(self, x: tf.Tensor, training: bool = False) -> tf.Tensor:
         x += self.attn(self.ln_1(x))
         y = self.ln_2(x)
-        if training:
+        if training or not self.quick:  # TensorFlow fuses exact GELU without help
             return x + self.c_proj(self.c_fc(y))
         return x + self._fused_mlp(y)
 
@@ -132,6 +152,8 @@ class Transformer(keras.layers.Layer):
 
     With `recompute`, training keeps only the input of each block and computes the rest again for
     the gradient (Chen et al. 2016): the same numbers in less memory, for a third more operations.
+
+    `activation` is "quick_gelu", as OpenAI's CLIP has it, or "gelu", as most later weights.
     """
 
     def __init__(
@@ -142,12 +164,20 @@ class Transformer(keras.layers.Layer):
         depth: int,
         causal: bool,
         recompute: bool = False,
+        activation: str = "quick_gelu",
         name: str = "transformer",
     ) -> None:
         super().__init__(name=name)
         self.recompute = recompute
         self.blocks = [
-            Block(width=width, heads=heads, depth=depth, causal=causal, name=f"block_{i}")
+            Block(
+                width=width,
+                heads=heads,
+                depth=depth,
+                causal=causal,
+                activation=activation,
+                name=f"block_{i}",
+            )
             for i in range(depth)
         ]
 

@@ -1,10 +1,12 @@
 """Vision Transformer image tower, as in CLIP (Radford et al. 2021; Dosovitskiy et al. 2020)."""
 
+from collections.abc import Sequence
+
 import keras
 import tensorflow as tf
 
 from clipbench_tf.features import ImageFeatures
-from clipbench_tf.models.pixels import Normalize
+from clipbench_tf.models.pixels import IMAGENET, Normalize
 from clipbench_tf.models.transformer import Transformer, layer_norm, normal, torch_uniform
 
 
@@ -27,10 +29,12 @@ class VisionTransformer(keras.layers.Layer):
         embed_dim: width of the shared space.
         frozen_patches: whether the patch embedding stays at its random initialisation.
         recompute: trade time for memory (see `Transformer`).
+        activation: of the blocks (see `Transformer`).
+        mean, std: of pixels in 0..1 (see `Normalize`).
 
     Raises:
-        ValueError: if `image_size` is not a multiple of `patch_size`, or `width` of `heads`; when
-            built, for another image size.
+        ValueError: if `image_size` is not a multiple of `patch_size`, or `width` of `heads`, or
+            for another activation; when built, for another image size.
     """
 
     def __init__(
@@ -44,6 +48,9 @@ class VisionTransformer(keras.layers.Layer):
         embed_dim: int = 512,
         frozen_patches: bool = False,
         recompute: bool = False,
+        activation: str = "quick_gelu",
+        mean: Sequence[float] = IMAGENET[0],
+        std: Sequence[float] = IMAGENET[1],
         name: str = "visual",
     ) -> None:
         super().__init__(name=name)
@@ -53,7 +60,7 @@ class VisionTransformer(keras.layers.Layer):
             )
         self.image_size, self.width, self.embed_dim = image_size, width, embed_dim
         self.patches = (image_size // patch_size) ** 2
-        self.normalize = Normalize()
+        self.normalize = Normalize(mean=mean, std=std)
         self.conv1 = keras.layers.Conv2D(
             width,
             patch_size,
@@ -65,7 +72,12 @@ class VisionTransformer(keras.layers.Layer):
         self.conv1.trainable = not frozen_patches
         self.ln_pre, self.ln_post = layer_norm("ln_pre"), layer_norm("ln_post")
         self.transformer = Transformer(
-            width=width, heads=heads, depth=depth, causal=False, recompute=recompute
+            width=width,
+            heads=heads,
+            depth=depth,
+            causal=False,
+            recompute=recompute,
+            activation=activation,
         )
         self.proj = keras.layers.Dense(
             embed_dim, use_bias=False, kernel_initializer=normal(width**-0.5), name="proj"

@@ -96,3 +96,10 @@ def test_comments_and_longer_names_are_no_old_names():
         "# runtime.prepare\nmy_runtime.prepare.seed = 1\nfrom clipbench_tf.training import train\n"
     )
     assert not moved_names.found(text)
+
+
+def test_an_argument_that_the_folder_does_not_know_may_have_its_default_alone(folder):
+    assert "ModifiedResNet.mean" not in SAVED
+    build(folder, ["defilip.gin"], *BINDINGS, "modified_resnet.ModifiedResNet.mean = (0, 0, 0)")
+    with pytest.raises(ConfigError, match=r"ModifiedResNet\.mean"):
+        config.claim(folder)

@@ -50,6 +50,24 @@ def test_scores_follow_the_weights(encoders):
     assert not np.allclose(first, scores(), atol=1e-3)
 
 
+def test_image_features_are_the_pooled_output_of_the_tower(encoders):
+    images = tf.constant([png(COLOURS[0]), b"no image", png(COLOURS[2])])
+    features, valid = encoders.image_features(images)
+    np.testing.assert_array_equal(valid, [True, False, True])
+    pooled = encoders.method.image_encoder(encoders.pixels(images[::2])).pooled
+    assert (encoders.feature_kind, features.dtype, features.shape) == ("pooled", tf.float32, (3, 8))
+    np.testing.assert_allclose(features[::2], pooled, atol=1e-5)
+
+
+def test_texts_are_scored_by_the_scorer(encoders):
+    images, _ = encoders.represent_images(tf.constant([png(colour) for colour in COLOURS]))
+    classes = encoders.represent_classes(tf.constant([[name] for name in NAMES[:3]]))
+    expected = encoders.scorer.score_texts(classes, images)
+    scores = encoders.score_texts(classes, images)
+    assert scores.shape == (3, 5)
+    np.testing.assert_allclose(scores, expected, atol=1e-6)
+
+
 def test_cosine_scores_equal_those_of_the_embeddings():
     method, tokenizer = tiny_method()
     encoders = MethodEncoders(method, tokenizer=tokenizer, scorer=cosine(method), image_size=SIZE)

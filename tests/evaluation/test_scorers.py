@@ -57,6 +57,33 @@ def test_late_interaction_is_the_mean_of_the_prompts_of_equation_4(rng):
     np.testing.assert_allclose(scores, expected, atol=1e-6)
 
 
+def test_texts_are_compared_with_pictures_word_by_word(rng):
+    patches = unit(rng.normal(size=(B, P, D))).astype(np.float32)
+    words = unit(rng.normal(size=(C, T, L, D))).astype(np.float32)
+    mask = rng.random((C, T, L)) < 0.6
+    mask[..., 0] = True
+    mask[1, 1] = False  # a prompt without a word scores 0
+    expected = np.zeros((C, B))
+    for c, b, t in np.ndindex(C, B, T):
+        if mask[c, t].any():
+            best = [max(w @ p for p in patches[b]) for w in words[c, t][mask[c, t]]]
+            expected[c, b] += np.mean(best) / T
+    classes = {"tokens": tf.constant(words), "mask": tf.constant(mask)}
+    images = {"tokens": tf.constant(patches)}
+    scores = late().score_texts(classes, images)
+    np.testing.assert_allclose(scores, expected, atol=1e-6)
+    assert not np.allclose(expected, late().score(images, classes).numpy().T, atol=0.05)
+
+
+def test_cosines_of_texts_are_those_of_pictures(rng):
+    images = {"embedding": tf.constant(unit(rng.normal(size=(B, D))))}
+    classes = {"embedding": tf.constant(unit(rng.normal(size=(C, D))))}
+    scorer = Cosine(scale=lambda: tf.constant(1.0))
+    scores = scorer.score_texts(classes, images)
+    assert scores.shape == (C, B)
+    np.testing.assert_array_equal(scores, tf.transpose(scorer.score(images, classes)))
+
+
 def test_positions_averaged_as_in_the_released_code(rng):
     patches = unit(rng.normal(size=(B, P, D))).astype(np.float32)
     words = unit(rng.normal(size=(C, T, L, D))).astype(np.float32)
@@ -75,6 +102,7 @@ def test_no_pictures_give_no_scores():
     classes = {"tokens": tf.ones([C, T, L, D]), "mask": tf.ones([C, T, L], tf.bool)}
     for score in (late().score, tf.function(late().score)):
         assert score({"tokens": tf.ones([0, P, D])}, classes).shape == (0, C)
+    assert late().score_texts(classes, {"tokens": tf.ones([0, P, D])}).shape == (C, 0)
 
 
 def test_scorers_of_a_method_use_its_temperatures_and_heads():

@@ -135,6 +135,11 @@ def test_signatures(answers):
         "outputs": {"embedding": "float32"},
     }
     assert signatures["score"]["outputs"] == {"scores": "float32"}
+    assert signatures["score_texts"] == signatures["score"]
+    assert signatures["image_features"] == {
+        "inputs": {"image": "string"},
+        "outputs": {"features": "float32", "valid": "bool"},
+    }
     tensors = {"cosine": {"image_embedding", "class_embedding"}}
     tensors["late_interaction"] = {"image_tokens", "class_tokens", "class_mask"}
     assert set(signatures["score"]["inputs"]) == tensors[encoders.scorer.name]

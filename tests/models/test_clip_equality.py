@@ -6,7 +6,7 @@ import tensorflow as tf
 import torch
 from transformers import CLIPConfig, CLIPModel
 
-from clipbench_tf.models.pixels import Normalize
+from clipbench_tf.models import pixels
 from clipbench_tf.models.text_transformer import TextTransformer
 from clipbench_tf.models.vision_transformer import VisionTransformer
 
@@ -22,9 +22,9 @@ FULL = {
 }
 
 
-def peer(sizes: dict) -> CLIPModel:
+def peer(sizes: dict, activation: str = "quick_gelu") -> CLIPModel:
     image, text = sizes["image"], sizes["text"]
-    shared = {"hidden_act": "quick_gelu", "layer_norm_eps": 1e-5}
+    shared = {"hidden_act": activation, "layer_norm_eps": 1e-5}
     config = CLIPConfig(
         projection_dim=sizes["embed_dim"],
         vision_config={
@@ -113,8 +113,11 @@ def relative_error(ours, theirs) -> float:
     "sizes",
     [pytest.param(TINY, id="tiny"), pytest.param(FULL, id="vit_b32", marks=pytest.mark.slow)],
 )
-def test_towers_equal_pytorch(sizes):
-    model = peer(sizes)
+@pytest.mark.parametrize(
+    ("activation", "pixels_of"), [("quick_gelu", pixels.IMAGENET), ("gelu", pixels.CLIP)]
+)
+def test_towers_equal_pytorch(sizes, activation, pixels_of):
+    model, (mean, std) = peer(sizes, activation), pixels_of
     random = np.random.default_rng(0)
     size = sizes["image"]["image_size"]
     images = random.integers(0, 256, (2, size, size, 3), dtype=np.uint8)
@@ -124,16 +127,24 @@ def test_towers_equal_pytorch(sizes):
         ids[row, 0], ids[row, 1 + words] = 49406, 49407
         ids[row, 1 : 1 + words] = random.integers(1, 49406, words)
 
-    image_tower = VisionTransformer(**sizes["image"], embed_dim=sizes["embed_dim"])
-    text_tower = TextTransformer(**sizes["text"], embed_dim=sizes["embed_dim"])
+    image_tower = VisionTransformer(
+        **sizes["image"],
+        embed_dim=sizes["embed_dim"],
+        activation=activation,
+        mean=mean,
+        std=std,
+    )
+    text_tower = TextTransformer(
+        **sizes["text"], embed_dim=sizes["embed_dim"], activation=activation
+    )
     image_tower(tf.constant(images)), text_tower(tf.constant(ids))
     copy_image(image_tower, model)
     copy_text(text_tower, model)
     ours_image, ours_text = image_tower(tf.constant(images)), text_tower(tf.constant(ids))
 
-    pixels = (images / 255.0 - np.array(Normalize.MEAN)) / np.array(Normalize.STD)
+    scaled = (images / 255.0 - np.array(mean)) / np.array(std)
     with torch.no_grad():
-        vision = model.vision_model(torch.tensor(pixels.transpose(0, 3, 1, 2), dtype=torch.float32))
+        vision = model.vision_model(torch.tensor(scaled.transpose(0, 3, 1, 2), dtype=torch.float32))
         text = model.text_model(torch.tensor(ids, dtype=torch.long))
         assert relative_error(ours_image.pooled, vision.pooler_output) < 1e-4
         assert relative_error(ours_image.tokens, vision.last_hidden_state[:, 1:]) < 1e-4
@@ -146,3 +157,13 @@ def test_towers_equal_pytorch(sizes):
     if sizes is FULL:  # has the published number of parameters
         temperature = 1
         assert image_tower.count_params() + text_tower.count_params() + temperature == 151_277_313
+
+
+def test_an_unknown_activation_is_refused():
+    with pytest.raises(ValueError, match="'relu' is none of quick_gelu, gelu"):
+        VisionTransformer(**TINY["image"], activation="relu")
+
+
+def test_a_mean_of_one_number_is_refused():
+    with pytest.raises(ValueError, match="must be three numbers each"):
+        VisionTransformer(**TINY["image"], mean=(0.5,))

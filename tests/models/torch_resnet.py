@@ -6,7 +6,7 @@ from torch import nn
 from torch.nn import functional
 
 from clipbench_tf.models.modified_resnet import ModifiedResNet
-from clipbench_tf.models.pixels import Normalize
+from clipbench_tf.models.pixels import IMAGENET
 
 
 class Residual(nn.Module):
@@ -95,7 +95,8 @@ def batch_norms(model: nn.Module) -> list[nn.BatchNorm2d]:
 
 def pixels(images: np.ndarray) -> torch.Tensor:
     """uint8 [B, H, W, 3] -> float [B, 3, H, W], normalised."""
-    scaled = (images / 255.0 - np.array(Normalize.MEAN)) / np.array(Normalize.STD)
+    mean, std = map(np.array, IMAGENET)
+    scaled = (images / 255.0 - mean) / std
     return torch.tensor(scaled.transpose(0, 3, 1, 2), dtype=torch.float32)
 
 

@@ -4,6 +4,7 @@ import tensorflow as tf
 
 TRIES = 10
 NUMBERS = 2 * TRIES + 2  # uniform numbers that `random_boxes` uses for each box
+INTERPOLATIONS = ("bilinear", "bicubic")
 SMALL = 96  # side of pictures and views, in pixels, up to which matrix products resize faster
 
 
@@ -62,16 +63,48 @@ def resized_columns(picture: tf.Tensor, box: tf.Tensor, size: int) -> tf.Tensor:
     return _resample(part, scale, tf.zeros([2]), size)
 
 
-def central(picture: tf.Tensor, size: int, shorter_side: int) -> tf.Tensor:
+def central(
+    picture: tf.Tensor, size: int, shorter_side: int, interpolation: str = "bilinear"
+) -> tf.Tensor:
     """Resizes the shorter side to `shorter_side` pixels, crops the centre: uint8 [size, size, 3].
 
-    Equals torchvision's Resize and CenterCrop; only the crop is computed.
+    Equals torchvision's Resize and CenterCrop of PIL pictures, to one level of 255; only the crop
+    is computed.
+
+    Args:
+        interpolation: one of `INTERPOLATIONS`.
+
+    Raises:
+        ValueError: for another one.
     """
     shape = tf.shape(picture)[:2]
     sides = shorter_side * shape // tf.reduce_min(shape)
     offset = tf.round(tf.cast(sides - size, tf.float32) / 2.0)
     scale = tf.cast(sides, tf.float32) / tf.cast(shape, tf.float32)
+    if interpolation not in INTERPOLATIONS:
+        raise ValueError(f"interpolation {interpolation!r} is none of {', '.join(INTERPOLATIONS)}.")
+    if interpolation == "bicubic":
+        return _bicubic(picture, scale, -offset, size)
     return tf.transpose(_resample(picture, scale, -offset, size), [2, 0, 1])
+
+
+def _bicubic(picture: tf.Tensor, scale: tf.Tensor, shift: tf.Tensor, size: int) -> tf.Tensor:
+    """Resamples both axes of uint8 [H, W, 3] to uint8 [size, size, 3].
+
+    A cubic overshoots, and PIL cuts that off after each axis; so this takes the axes in PIL's
+    order, the horizontal one first.
+    """
+    shape = tf.shape(picture)
+    columns = tf.reshape(tf.transpose(picture, [1, 0, 2]), [shape[1], -1])
+    across = _levels(_resample_rows(columns, scale[1], shift[1], size, "keyscubic"))
+    rows = tf.transpose(tf.reshape(across, [size, shape[0], 3]), [1, 0, 2])
+    down = _resample_rows(tf.reshape(rows, [-1, 3 * size]), scale[0], shift[0], size, "keyscubic")
+    return tf.cast(tf.reshape(_levels(down), [size, size, 3]), tf.uint8)
+
+
+def _levels(values: tf.Tensor) -> tf.Tensor:
+    """`values` rounded to whole numbers in 0..255."""
+    return tf.clip_by_value(tf.floor(values + 0.5), 0.0, 255.0)
 
 
 def _resample(picture: tf.Tensor, scale: tf.Tensor, shift: tf.Tensor, size: int) -> tf.Tensor:
@@ -119,7 +152,9 @@ def _by_rows(picture: tf.Tensor, scale: tf.Tensor, shift: tf.Tensor, size: int) 
     return _resample_rows(tf.reshape(columns, [-1, 3 * size]), scale[1], shift[1], size)
 
 
-def _resample_rows(rows: tf.Tensor, scale: tf.Tensor, shift: tf.Tensor, size: int) -> tf.Tensor:
+def _resample_rows(
+    rows: tf.Tensor, scale: tf.Tensor, shift: tf.Tensor, size: int, kernel: str = "triangle"
+) -> tf.Tensor:
     """[N, K] -> float32 [size, K]: row i is sampled at (i + 1/2 - shift) / scale.
 
     `tf.image.resize(antialias=True)` runs this same op over both axes at once, pixel by pixel.
@@ -131,6 +166,6 @@ def _resample_rows(rows: tf.Tensor, scale: tf.Tensor, shift: tf.Tensor, size: in
         size=[size, 1],
         scale=tf.stack([scale, 1.0]),
         translation=tf.stack([shift, 0.0]),
-        kernel_type="triangle",
+        kernel_type=kernel,
         antialias=True,
     )[0, :, 0]

@@ -185,12 +185,14 @@ def _draw_one(crop: tf.Tensor, do: Colors, radius: int) -> tf.Tensor:
 _compiled = tf.function(draw, jit_compile=True)
 
 
-def evaluation_view(encoded: tf.Tensor, size: int, resize: float = 256 / 224) -> tf.Tensor:
+def evaluation_view(
+    encoded: tf.Tensor, size: int, resize: float = 256 / 224, interpolation: str = "bilinear"
+) -> tf.Tensor:
     """The view for evaluation: one encoded picture -> uint8 [size, size, 3].
 
     The shorter side is resized to `resize * size` pixels and the centre cropped: ONECROP of the
-    released code.
+    released code. OpenAI's CLIP has a `resize` of 1 and "bicubic".
 
     Errors: the op raises InvalidArgumentError where the bytes cannot be decoded.
     """
-    return cropping.central(decode(encoded), size, round(resize * size))
+    return cropping.central(decode(encoded), size, round(resize * size), interpolation)

@@ -79,14 +79,22 @@ def test_resize_is_pillows(box):
     assert np.abs(columns.transpose(2, 0, 1) - expected).max() <= 1
 
 
+@pytest.mark.parametrize("interpolation", ["bilinear", "bicubic"])
 @pytest.mark.parametrize(("shape", "shorter"), [((90, 120), 36), ((70, 51), 80), ((64, 64), 73)])
-def test_central_crop_is_torchvisions(shape, shorter):
+def test_central_crop_is_torchvisions(shape, shorter, interpolation):
     picture, size = PICTURE[: shape[0], : shape[1]], 32
     height, width = (int(shorter * side / min(shape)) for side in picture.shape[:2])
-    whole = Image.fromarray(picture).resize((width, height), Image.Resampling.BILINEAR)
+    method = Image.Resampling[interpolation.upper()]
+    whole = Image.fromarray(picture).resize((width, height), method)
     top, left = round((height - size) / 2), round((width - size) / 2)
     expected = np.asarray(whole)[top : top + size, left : left + size].astype(int)
-    assert np.abs(cropping.central(picture, size, shorter).numpy() - expected).max() <= 1
+    ours = cropping.central(picture, size, shorter, interpolation).numpy()
+    assert np.abs(ours - expected).max() <= 1
+
+
+def test_an_unknown_interpolation_is_refused():
+    with pytest.raises(ValueError, match="'nearest' is none of bilinear, bicubic"):
+        cropping.central(PICTURE, 32, 36, "nearest")
 
 
 @pytest.mark.parametrize(("height", "width", "size"), [(64, 50, 64), (90, 96, 32), (1, 7, 20)])

@@ -1,0 +1,71 @@
+"""What an export, also one of an earlier version, gives to an evaluator."""
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from clipbench_tf.evaluation.method_encoders import MethodEncoders
+from clipbench_tf.evaluation.scorers import cosine, late_interaction
+from clipbench_tf.export.card import ExportError
+from clipbench_tf.export.saved_encoders import SavedEncoders
+from clipbench_tf.export.saved_model import export
+from tests.evaluation.samples import COLOURS, NAMES, SIZE, png, tiny_method
+
+IMAGES = [png(colour) for colour in COLOURS]
+BROKEN = tf.constant([IMAGES[0], b"no image", IMAGES[2]])
+GOOD = [0, 2]  # places of pictures in BROKEN
+
+
+@pytest.fixture(scope="module", params=[cosine, late_interaction])
+def made(request, tmp_path_factory):
+    """The folder of an export, and its encoders in memory."""
+    method, tokenizer = tiny_method()
+    scorer = request.param(method)
+    folder = export(
+        method,
+        tokenizer,
+        tmp_path_factory.mktemp("export") / "saved_model",
+        dataset="tiny",
+        classes=NAMES,
+        templates=("{}",),
+        scorer=scorer,
+        image_size=SIZE,
+    )
+    return folder, MethodEncoders(method, tokenizer=tokenizer, scorer=scorer, image_size=SIZE)
+
+
+def text_scores_of(encoders) -> np.ndarray:
+    images, _ = encoders.represent_images(tf.constant(IMAGES))
+    classes = encoders.represent_classes(tf.constant([[name] for name in NAMES[:3]]))
+    return encoders.score_texts(classes, images).numpy()
+
+
+def test_text_scores_and_features_equal_those_in_memory(made):
+    folder, encoders = made
+    loaded = SavedEncoders(folder)
+    assert text_scores_of(loaded).shape == (3, 5)
+    np.testing.assert_allclose(text_scores_of(loaded), text_scores_of(encoders), atol=1e-5)
+    features, valid = loaded.image_features(BROKEN)
+    pooled = encoders.method.image_encoder(encoders.pixels(tf.gather(BROKEN, GOOD))).pooled
+    np.testing.assert_allclose(features.numpy()[GOOD], pooled, atol=1e-5)
+    np.testing.assert_array_equal(valid, [True, False, True])
+    assert loaded.feature_kind == encoders.feature_kind == "pooled"
+
+
+def test_an_earlier_export_has_embeddings_for_features_and_the_cosine_for_texts(made):
+    folder, encoders = made
+    loaded = SavedEncoders(folder)
+    later = ("score_texts", "image_features")
+    loaded._run = {name: f for name, f in loaded._run.items() if name not in later}
+    assert loaded.feature_kind == "embedding"
+    features, valid = loaded.image_features(BROKEN)
+    np.testing.assert_array_equal(valid, [True, False, True])
+    pixels = encoders.pixels(tf.gather(BROKEN, GOOD))
+    embedding = encoders.method.image_encoder(pixels).embedding.numpy()
+    embedding /= np.linalg.norm(embedding, axis=1, keepdims=True)
+    np.testing.assert_allclose(features.numpy()[GOOD], embedding, atol=1e-5)
+    if encoders.scorer.name == "cosine":
+        np.testing.assert_allclose(text_scores_of(loaded), text_scores_of(encoders), atol=1e-5)
+    else:
+        with pytest.raises(ExportError, match=r"late_interaction.*export the model again"):
+            text_scores_of(loaded)
