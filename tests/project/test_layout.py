@@ -38,6 +38,7 @@ ROOMS = (
     "optimization",
     "method",
     "evaluation",
+    "evaluation.retrieval",
     "export",
     "checkpoints",
     "callbacks",
