@@ -163,7 +163,7 @@ def claim(workdir: Path) -> None:
     path, text, begun = workdir / RUN_CONFIG, operative(), saved(workdir)
     if begun is not None:
         before, now = _statements(begun), _statements(text)
-        known = _bound(begun) | _bound(gin.config_str())
+        known = _bound(begun) | _bound(bound())
         now = [line for line in now if _bound(line) <= known]
         if before != now:
             difference = "\n".join(

@@ -1,6 +1,7 @@
 """Records of a reader as tf.data: one pass in order, or endless, shuffled, from any position on."""
 
-from collections.abc import Callable
+import contextlib
+from collections.abc import Callable, Iterator
 
 import numpy as np
 import tensorflow as tf
@@ -21,6 +22,25 @@ def records(reader: Reader, *, failed: Told = lambda error: None) -> tf.data.Dat
     counts = np.asarray(reader.counts, np.int64)
     blocks = cut(np.arange(len(counts)), np.zeros_like(counts), counts, BLOCK)
     return _read(reader, tf.data.Dataset.from_tensor_slices(blocks), failed)
+
+
+@contextlib.contextmanager
+def explained(name: str) -> Iterator[Told]:
+    """Within, tf.data's error is replaced by that of the reader; yields what to pass as `failed`.
+
+    Args:
+        name: of the data set.
+
+    Raises:
+        DatasetError: in place of the error of an operation, if the reader has told one.
+    """
+    told: list[Exception] = []
+    try:
+        yield told.append
+    except tf.errors.OpError as error:
+        if not told:
+            raise
+        raise DatasetError(f"Data set {name} cannot be read: {told[0]}") from error
 
 
 def shuffled_stream(

@@ -15,6 +15,8 @@ from clipbench_tf.method import Method
 from clipbench_tf.objectives.fine_grained import FineGrained
 from clipbench_tf.objectives.similarity.token_similarity import token_similarity
 
+_Tokens = tuple[tf.Tensor, tf.Tensor]  # with their mask
+
 
 class Scorer(Protocol):
     """What evaluation and export need of a method's similarity."""
@@ -129,32 +131,23 @@ class LateInteraction:
 
     def score(self, images: Representation, classes: Representation) -> tf.Tensor:
         """sim^I, mean over the prompts of a class, float32 [B, C]."""
-
-        def score_one(patches: tf.Tensor, words: tf.Tensor, mask: tf.Tensor) -> tf.Tensor:
-            every = tf.ones(tf.shape(patches)[:2], tf.bool)
-            return token_similarity(patches, every, words, mask)[0]
-
-        return _each_picture(score_one, images, classes)
+        return _each_picture(lambda p, w: token_similarity(*p, *w)[0], images, classes)
 
     def score_texts(self, classes: Representation, images: Representation) -> tf.Tensor:
         """sim^T, mean over the prompts of a class, float32 [C, B]."""
-
-        def score_one(patches: tf.Tensor, words: tf.Tensor, mask: tf.Tensor) -> tf.Tensor:
-            every = tf.ones(tf.shape(patches)[:2], tf.bool)
-            return token_similarity(words, mask, patches, every)[:, 0]
-
-        return tf.transpose(_each_picture(score_one, images, classes))
+        scores = _each_picture(lambda p, w: token_similarity(*w, *p)[:, 0], images, classes)
+        return tf.transpose(scores)
 
 
 def _each_picture(
-    score_one: Callable[[tf.Tensor, tf.Tensor, tf.Tensor], tf.Tensor],
+    score_one: Callable[[_Tokens, _Tokens], tf.Tensor],
     images: Representation,
     classes: Representation,
 ) -> tf.Tensor:
     """Token-wise similarities of B pictures and C classes, mean over prompts, float32 [B, C].
 
     Args:
-        score_one: a picture's patches [1, P, D], words [N, L, D] and mask [N, L] -> float32 [N].
+        score_one: a picture's patches [1, P, D] and words [N, L, D], with masks -> float32 [N].
         images: {"tokens": [B, P, D]}.
         classes: {"tokens": [C, T, L, D], "mask": [C, T, L]}.
     """
@@ -163,12 +156,14 @@ def _each_picture(
     words = tf.reshape(words, [count * prompts, length, words.shape[-1]])
     mask = tf.reshape(mask, [count * prompts, length])
 
+    def score_picture(patches: tf.Tensor) -> tf.Tensor:
+        every = tf.ones([1, tf.shape(patches)[0]], tf.bool)
+        return score_one((patches[tf.newaxis], every), (words, mask))
+
     def score_each() -> tf.Tensor:
+        spec = tf.TensorSpec([None], tf.float32)
         return tf.map_fn(
-            lambda patches: score_one(patches[tf.newaxis], words, mask),
-            images["tokens"],
-            fn_output_signature=tf.TensorSpec([None], tf.float32),
-            parallel_iterations=2,
+            score_picture, images["tokens"], fn_output_signature=spec, parallel_iterations=2
         )
 
     # One picture at a time: all patches against all words at once would be gigabytes. For an

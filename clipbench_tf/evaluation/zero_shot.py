@@ -115,15 +115,8 @@ class ZeroShot:
         classifier = Classifier(
             self.encoders, self.dataset.classes, self.templates, self.prompt_batch, self.cache
         )
-        told: list[Exception] = []
-        try:
-            return [self._score(name, classifier, told.append) for name in self.splits]
-        except tf.errors.OpError as error:
-            if not told:
-                raise
-            raise sources.DatasetError(
-                f"Data set {self.dataset.name} cannot be read: {told[0]}"
-            ) from error
+        with sources.explained(self.dataset.name) as failed:
+            return [self._score(name, classifier, failed) for name in self.splits]
 
     def _score(
         self, name: str, classifier: "Classifier", failed: Callable[[Exception], None]

@@ -29,6 +29,16 @@ def late(**options):
     )
 
 
+def tokens(rng):
+    """Unit vectors of patches [B, P, D] and words [C, T, L, D], and the mask of the words."""
+    patches = unit(rng.normal(size=(B, P, D))).astype(np.float32)
+    words = unit(rng.normal(size=(C, T, L, D))).astype(np.float32)
+    mask = rng.random((C, T, L)) < 0.6
+    mask[..., 0] = True
+    mask[1, 1] = False  # a prompt without a word scores 0
+    return patches, words, mask
+
+
 def test_cosine_normalises_averages_and_normalises(rng):
     images, texts = rng.normal(size=(B, D)), rng.normal(size=(C, T, D))
     scorer = Cosine(scale=lambda: tf.constant(1.0))
@@ -41,11 +51,7 @@ def test_cosine_normalises_averages_and_normalises(rng):
 
 
 def test_late_interaction_is_the_mean_of_the_prompts_of_equation_4(rng):
-    patches = unit(rng.normal(size=(B, P, D))).astype(np.float32)
-    words = unit(rng.normal(size=(C, T, L, D))).astype(np.float32)
-    mask = rng.random((C, T, L)) < 0.6
-    mask[..., 0] = True
-    mask[1, 1] = False  # a prompt without a word scores 0
+    patches, words, mask = tokens(rng)
     expected = np.zeros((B, C))
     for b, c, t in np.ndindex(B, C, T):
         if mask[c, t].any():
@@ -58,11 +64,7 @@ def test_late_interaction_is_the_mean_of_the_prompts_of_equation_4(rng):
 
 
 def test_texts_are_compared_with_pictures_word_by_word(rng):
-    patches = unit(rng.normal(size=(B, P, D))).astype(np.float32)
-    words = unit(rng.normal(size=(C, T, L, D))).astype(np.float32)
-    mask = rng.random((C, T, L)) < 0.6
-    mask[..., 0] = True
-    mask[1, 1] = False  # a prompt without a word scores 0
+    patches, words, mask = tokens(rng)
     expected = np.zeros((C, B))
     for c, b, t in np.ndindex(C, B, T):
         if mask[c, t].any():

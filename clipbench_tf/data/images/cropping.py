@@ -77,12 +77,12 @@ def central(
     Raises:
         ValueError: for another one.
     """
+    if interpolation not in INTERPOLATIONS:
+        raise ValueError(f"interpolation {interpolation!r} is none of {', '.join(INTERPOLATIONS)}.")
     shape = tf.shape(picture)[:2]
     sides = shorter_side * shape // tf.reduce_min(shape)
     offset = tf.round(tf.cast(sides - size, tf.float32) / 2.0)
     scale = tf.cast(sides, tf.float32) / tf.cast(shape, tf.float32)
-    if interpolation not in INTERPOLATIONS:
-        raise ValueError(f"interpolation {interpolation!r} is none of {', '.join(INTERPOLATIONS)}.")
     if interpolation == "bicubic":
         return _bicubic(picture, scale, -offset, size)
     return tf.transpose(_resample(picture, scale, -offset, size), [2, 0, 1])

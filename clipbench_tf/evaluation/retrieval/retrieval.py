@@ -62,11 +62,9 @@ class Retrieval:
     ) -> None:
         self.encoders, self.dataset, self.split = encoders, dataset, split
         self.batch_size, self.text_batch, self.memory = batch_size, text_batch, memory
-        self._reader = dataset.split(split)
-        self._places: np.ndarray | None = None
-        if at_most is not None:
-            self._places = evenly_spread(self._reader.examples, at_most)
-            self._reader = Selection(self._reader, self._places)
+        reader = dataset.split(split)
+        self._places = evenly_spread(reader.examples, at_most)
+        self._reader = Selection(reader, self._places)
 
     def run(self) -> Iterator[tuple[str, float]]:
         """Yields (name, value), e.g. ("retrieval/test/image_to_text_r1", 0.31)."""
@@ -101,7 +99,7 @@ class Retrieval:
         return RetrievalResult(
             split=self.split,
             records=found.records,
-            places=self._numbers(found),
+            places=self._places[np.array(found.places, np.int64)],
             captions=tuple(found.captions),
             caption_count=found.caption_count,
             corrupt=found.corrupt,
@@ -111,17 +109,10 @@ class Retrieval:
         )
 
     def _collect(self, pictures: Store) -> Collection:
-        told: list[Exception] = []
-        records = sources.records(self._reader, failed=told.append)
-        batches = records.batch(self.batch_size).prefetch(2).as_numpy_iterator()
-        try:
+        with sources.explained(self.dataset.name) as failed:
+            records = sources.records(self._reader, failed=failed)
+            batches = records.batch(self.batch_size).prefetch(2).as_numpy_iterator()
             found = collect(batches, self.encoders, pictures)
-        except tf.errors.OpError as error:
-            if not told:
-                raise
-            raise sources.DatasetError(
-                f"Data set {self.dataset.name} cannot be read: {told[0]}"
-            ) from error
         if not found.places:
             raise sources.DatasetError(
                 f"Split {self.split} of data set {self.dataset.name} has no picture with a caption "
@@ -134,11 +125,6 @@ class Retrieval:
         for start in range(0, len(captions), self.text_batch):
             batch = captions[start : start + self.text_batch, np.newaxis]
             texts.add(self.encoders.represent_classes(tf.constant(batch, tf.string)))
-
-    def _numbers(self, found: Collection) -> np.ndarray:
-        """The number in the split of each picture's first record, int64 [N]."""
-        places = np.array(found.places, np.int64)
-        return places if self._places is None else self._places[places]
 
 
 def _ranked(
