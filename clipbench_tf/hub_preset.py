@@ -22,13 +22,18 @@ def backbone(preset: str, part: str) -> keras.Model:
     Raises:
         ValueError: if there is no such preset.
     """
+    whole = whole_backbone(preset)
+    return getattr(whole, part, whole)
+
+
+def whole_backbone(preset: str) -> keras.Model:
+    """The backbone of `preset` with all towers; otherwise as `backbone`."""
     import keras_hub
 
     with _explained(preset, "a backbone"):
-        whole = keras_hub.models.Backbone.from_preset(
+        return keras_hub.models.Backbone.from_preset(
             preset, dtype=keras.config.dtype_policy().name
         )
-    return getattr(whole, part, whole)
 
 
 def image_scale(preset: str) -> tuple[Any, Any]:

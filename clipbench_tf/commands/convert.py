@@ -1,0 +1,58 @@
+"""Converts published weights into a model of this package, without running anything in a file.
+
+  clipbench-convert --from=openai --checkpoint=ViT-B-32.pt --output=weights/vit_b32
+  clipbench-convert --from=declip --checkpoint=filip_vit.pth.tar --output=weights/filip
+  clipbench-convert --from=open_clip --checkpoint=model.safetensors --config=ViT-B-32.json ...
+
+The folder holds saved_model/, which clipbench-evaluate takes, checkpoints/ and model.gin to train
+from, and conversion.json, which tells what became of every weight.
+"""
+
+import sys
+from pathlib import Path
+
+from absl import flags
+
+from clipbench_tf import tensorflow_log
+from clipbench_tf.commands import command_line
+
+ORIGINS = ("openai", "open_clip", "transformers", "keras_hub", "declip")
+_FROM = flags.DEFINE_enum("from", None, ORIGINS, "Who published the weights.", required=True)
+_CHECKPOINT = flags.DEFINE_string(
+    "checkpoint",
+    None,
+    "File or folder of the weights; of KerasHub, also the name of a preset.",
+    required=True,
+)
+_OUTPUT = flags.DEFINE_string("output", None, "Folder for the converted model.", required=True)
+_CONFIG = flags.DEFINE_string(
+    "config", None, "open_clip's model configuration, unless open_clip_config.json is beside."
+)
+
+
+def main(argv: list[str]) -> None:
+    """Converts as the flags say; one line and exit status 1 for what cannot be converted."""
+    if len(argv) > 1:
+        sys.exit(f"Error: {argv[1]!r} is no flag; see --help.")
+    try:
+        with tensorflow_log.suppressed():
+            from clipbench_tf.conversion.convert import convert, summary
+            from clipbench_tf.data.readers.labelled import class_names
+
+        account = convert(
+            _FROM.value,
+            Path(_CHECKPOINT.value),
+            Path(_OUTPUT.value),
+            classes=class_names.imagenet(),
+            templates=["a photo of a {}."],
+            config=Path(_CONFIG.value) if _CONFIG.value else None,
+        )
+    except ValueError as error:  # what the library raises for inputs that cannot be used
+        sys.exit(f"Error: {error}")
+    print("\n".join(summary(account)))
+    print(f"Wrote {_OUTPUT.value}.")
+
+
+def run() -> None:
+    """Starts the command."""
+    command_line.run(main)

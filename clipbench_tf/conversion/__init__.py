@@ -1,0 +1,1 @@
+"""Published weights into our towers, and back."""
