@@ -1,4 +1,4 @@
-"""clipbench-convert, from a checkout: python scripts/convert.py --from=openai --checkpoint=FILE --output=FOLDER"""
+"""clipbench-convert, from a checkout: python scripts/convert.py --from=openai ..."""
 
 import sys
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""The model configurations of open_clip, read and written: open_clip_config.json, model_configs/."""
+"""The model configurations of open_clip, read and written."""
 
 import json
 from collections.abc import Mapping
@@ -9,8 +9,8 @@ from clipbench_tf.conversion.architecture import Architecture, ConversionError
 from clipbench_tf.models.pixels import CLIP
 
 FILE = "open_clip_config.json"
-# What our towers have, which is also what open_clip assumes where a configuration is silent. (It
-# reads nothing of `pretrained` names; `patch_dropout` and the like only matter in training.)
+# What our towers have, which is also what open_clip assumes where a configuration is silent.
+# Others, such as `patch_dropout`, matter in training alone.
 _VISION = {
     **{"head_width": 64, "mlp_ratio": 4.0, "ls_init_value": None, "attentional_pool": False},
     **{"no_ln_pre": False, "pos_embed_type": "learnable", "final_ln_after_pool": False},

@@ -38,7 +38,7 @@ def open_clip(path: Path, config: Path | None) -> Published:
         config: the model's configuration, where it is not beside the weights: nothing in them
             tells GELU from QuickGELU.
     """
-    tensors = checkpoint.read(path)
+    stored = checkpoint.read(path)
     beside = (path if path.is_dir() else path.parent) / open_clip_config.FILE
     if config is None and not beside.is_file():
         raise ConversionError(
@@ -47,14 +47,13 @@ def open_clip(path: Path, config: Path | None) -> Published:
             f"open_clip's model_configs, with --config."
         )
     told = open_clip_config.read(config or beside)
-    whole = all(name.startswith("module.") for name in tensors)
     found = _openai(
         "open_clip",
-        Stripped(tensors, "module.") if whole else tensors,
+        stored,
+        prefix="module." if all(name.startswith("module.") for name in stored) else "",
         activation=open_clip_config.activation(told),
         text_heads=told["model_cfg"]["text_cfg"].get("heads"),
         view=open_clip_config.view(told),
-        stored=tensors,
     )
     open_clip_config.check(told, found.towers)
     return found
@@ -62,15 +61,14 @@ def open_clip(path: Path, config: Path | None) -> Published:
 
 def _openai(
     origin: str,
-    tensors: Mapping,
+    stored: checkpoint.Tensors,
     *,
+    prefix: str = "",
     activation: str,
     text_heads: int | None = None,
     view: Mapping[str, Any] | None = None,
-    stored: checkpoint.Tensors | None = None,
 ) -> Published:
-    stored = stored or tensors
-    shapes = _shapes(stored, prefix="module." if tensors is not stored else "")
+    shapes = _shapes(stored, prefix)
     towers = openai_names.architecture(shapes, activation=activation, text_heads=text_heads)
     table = openai_names.table_without_mask(shapes["token_embedding.weight"][0])
     if view is not None:
@@ -80,7 +78,7 @@ def _openai(
         method="clip",
         towers=towers,
         weights=tuple(openai_names.weights(towers, table=table)),
-        tensors=tensors,
+        tensors=Stripped(stored, prefix),
         shapes=shapes,
         patterns=openai_names.UNUSED,
         beside=stored.beside,
