@@ -138,4 +138,6 @@ def test_filip_export_scores_as_the_released_code_does(encoder, tmp_path, pictur
     np.testing.assert_allclose(ours, torch.stack(columns, dim=1).numpy(), atol=1e-5)
     unused = {each["name"] for each in account["unused"]}
     assert {"text_label_predictor.weight", "text_label_predictor.bias"} <= unused
-    assert exported.card["temperature"] == pytest.approx(float(torch.exp(-model.logit_scale_dense)))
+    assert exported.card["temperature"] == pytest.approx(
+        float(torch.exp(-model.logit_scale_dense.detach()))
+    )

@@ -1,5 +1,6 @@
 """The paper's five methods in PyTorch with the names of their released checkpoints."""
 
+import itertools
 from collections import OrderedDict
 
 import torch
@@ -12,7 +13,8 @@ START, END, MASK = 49407, 49408, 49406  # as the released tokenizer numbers them
 
 
 def perceptron(widths: list[int], names: list[str], norms: int) -> nn.Module:
-    layers = [(n, nn.Linear(*pair)) for n, pair in zip(names, zip(widths, widths[1:]), strict=True)]
+    linears = [nn.Linear(*pair) for pair in itertools.pairwise(widths)]
+    layers: list = list(zip(names, linears, strict=True))
     layers += [(f"bn{i + 1}", nn.BatchNorm1d(widths[i + 1])) for i in range(norms)]
     return nn.ModuleDict(OrderedDict(layers))
 
