@@ -190,9 +190,15 @@ def randomised(model: nn.Module) -> nn.Module:
             if parameter.ndim and "logit_scale" not in name:
                 parameter.add_(0.02 * torch.randn_like(parameter))
         for module in model.modules():
-            if isinstance(module, nn.BatchNorm1d | nn.BatchNorm2d):
+            if isinstance(module, nn.BatchNorm1d):
                 module.running_mean.normal_(0, 0.1)
                 module.running_var.uniform_(0.5, 1.5)
+            elif isinstance(module, nn.BatchNorm2d):
+                module.weight.uniform_(0.5, 1.5)
+                module.bias.normal_(0, 0.2)
+                module.momentum = 0.9  # statistics of what it sees, or the signal dies on the way
+        if isinstance(model.visual, ModifiedResNet):
+            model.train().visual(torch.randn(8, 3, 64, 64))
     return model.eval()
 
 
