@@ -31,9 +31,7 @@ def whole_backbone(preset: str) -> keras.Model:
     import keras_hub
 
     with _explained(preset, "a backbone"):
-        return keras_hub.models.Backbone.from_preset(
-            preset, dtype=keras.config.dtype_policy().name
-        )
+        return keras_hub.models.Backbone.from_preset(preset, dtype=keras.config.dtype_policy().name)
 
 
 def image_scale(preset: str) -> tuple[Any, Any]:

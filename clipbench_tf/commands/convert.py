@@ -5,7 +5,10 @@
   clipbench-convert --from=open_clip --checkpoint=model.safetensors --config=ViT-B-32.json ...
 
 The folder holds saved_model/, which clipbench-evaluate takes, checkpoints/ and model.gin to train
-from, and conversion.json, which tells what became of every weight.
+from, and conversion.json, which tells what became of every weight. And back, from the folder of a
+run, of a conversion or of a SavedModel, into a folder that the library loads:
+
+  clipbench-convert --to=transformers --checkpoint=runs/clip --output=clip_for_transformers
 """
 
 import sys
@@ -17,11 +20,13 @@ from clipbench_tf import tensorflow_log
 from clipbench_tf.commands import command_line
 
 ORIGINS = ("openai", "open_clip", "transformers", "keras_hub", "declip")
-_FROM = flags.DEFINE_enum("from", None, ORIGINS, "Who published the weights.", required=True)
+TARGETS = ("open_clip", "transformers", "keras_hub")
+_FROM = flags.DEFINE_enum("from", None, ORIGINS, "Who published the weights.")
+_TO = flags.DEFINE_enum("to", None, TARGETS, "Which library is to load the weights.")
 _CHECKPOINT = flags.DEFINE_string(
     "checkpoint",
     None,
-    "File or folder of the weights; of KerasHub, also the name of a preset.",
+    "File or folder of the weights; with --from=keras_hub, also the name of a preset.",
     required=True,
 )
 _OUTPUT = flags.DEFINE_string("output", None, "Folder for the converted model.", required=True)
@@ -35,22 +40,36 @@ def main(argv: list[str]) -> None:
     if len(argv) > 1:
         sys.exit(f"Error: {argv[1]!r} is no flag; see --help.")
     try:
-        with tensorflow_log.suppressed():
-            from clipbench_tf.conversion.convert import convert, summary
-            from clipbench_tf.data.readers.labelled import class_names
-
-        account = convert(
-            _FROM.value,
-            Path(_CHECKPOINT.value),
-            Path(_OUTPUT.value),
-            classes=class_names.imagenet(),
-            templates=["a photo of a {}."],
-            config=Path(_CONFIG.value) if _CONFIG.value else None,
-        )
+        if (_FROM.value is None) == (_TO.value is None):
+            raise ValueError("Give either --from or --to, and not both.")
+        for line in _read() if _FROM.value else _written():
+            print(line)
     except ValueError as error:  # what the library raises for inputs that cannot be used
         sys.exit(f"Error: {error}")
-    print("\n".join(summary(account)))
     print(f"Wrote {_OUTPUT.value}.")
+
+
+def _read() -> list[str]:
+    with tensorflow_log.suppressed():
+        from clipbench_tf.conversion.convert import convert, summary
+        from clipbench_tf.data.readers.labelled import imagenet
+
+    account = convert(
+        _FROM.value,
+        Path(_CHECKPOINT.value),
+        Path(_OUTPUT.value),
+        classes=list(imagenet.names().values()),
+        templates=["a photo of a {}."],
+        config=Path(_CONFIG.value) if _CONFIG.value else None,
+    )
+    return summary(account)
+
+
+def _written() -> list[str]:
+    with tensorflow_log.suppressed():
+        from clipbench_tf.conversion import targets
+
+    return targets.write(_TO.value, Path(_CHECKPOINT.value), Path(_OUTPUT.value))
 
 
 def run() -> None:

@@ -1,6 +1,7 @@
 """KerasHub's `CLIPBackbone`: its weights, named by the attributes that lead to them."""
 
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
 import keras
@@ -11,6 +12,7 @@ from clipbench_tf.conversion.architecture import Architecture, ConversionError
 from clipbench_tf.conversion.layouts import (
     SAME,
     SCALAR,
+    Layout,
     Weight,
     heads_bias,
     heads_in,
@@ -21,8 +23,12 @@ from clipbench_tf.conversion.openai_names import norm
 from clipbench_tf.conversion.published import Published
 from clipbench_tf.models.pixels import CLIP
 
-UNUSED = ((r".*\.position_ids", "the numbers of the positions, 0, 1, ..."),)
 ACTIVATIONS = ("quick_gelu", "gelu")
+# A table and the rows of it that the positions have.
+POSITIONS = Layout(
+    lambda table, rows: table[rows.astype(np.int64).reshape(-1)],
+    lambda table: (table, np.arange(len(table))[np.newaxis]),
+)
 VISION, TEXT = "vision_encoder", "text_encoder"
 
 
@@ -93,7 +99,6 @@ def published(preset: str) -> Published:
         weights=tuple(weights(towers)),
         tensors=tensors,
         shapes={name: tuple(tensors.variable(name).shape) for name in tensors},
-        patterns=UNUSED,
     )
 
 
@@ -161,8 +166,8 @@ def weights(towers: Architecture) -> Iterator[Weight]:
     embedding = f"{VISION}.embedding."
     yield Weight("visual/conv1/kernel", (f"{embedding}patch_embedding.kernel",), SAME)
     yield Weight("visual/class_embedding", (f"{embedding}class_embedding",), SAME)
-    table = (f"{embedding}position_embedding.embeddings",)
-    yield Weight("visual/positional_embedding", table, SAME)
+    table = (f"{embedding}position_embedding.embeddings", f"{embedding}position_ids")
+    yield Weight("visual/positional_embedding", table, POSITIONS)
     yield from _norm("visual/ln_pre", f"{VISION}.pre_layer_norm")
     yield from _blocks("visual", VISION, towers.image["depth"], towers.image["heads"])
     yield from _norm("visual/ln_post", f"{VISION}.layer_norm")
@@ -200,3 +205,76 @@ def _norm(ours: str, theirs: str) -> Iterator[Weight]:
     for weight in norm(ours, theirs):
         name = weight.ours.rsplit("/", 1)[1]
         yield weight._replace(theirs=(f"{theirs}.{name}",))
+
+
+def backbone(towers: Architecture, vocabulary: int) -> keras.Model:
+    """A new `CLIPBackbone` of the sizes of `towers`.
+
+    Args:
+        towers: to fit.
+        vocabulary: number of ids.
+
+    Raises:
+        ConversionError: if KerasHub has no such model.
+    """
+    if towers.kind != "VisionTransformer" or towers.text["projection_bias"]:
+        lacking = "a ModifiedResNet" if towers.kind != "VisionTransformer" else "a projection bias"
+        raise ConversionError(
+            f"KerasHub's CLIPBackbone has no place for {lacking}; write it with --to=open_clip."
+        )
+    import keras_hub
+
+    image, text = towers.image, towers.text
+    size = image["image_size"]
+    vision_encoder = keras_hub.models.CLIPVisionEncoder(
+        patch_size=image["patch_size"], image_shape=(size, size, 3), **_sizes(image)
+    )
+    text_encoder = keras_hub.models.CLIPTextEncoder(
+        vocabulary_size=vocabulary,
+        embedding_dim=text["width"],
+        max_sequence_length=text["context_length"],
+        **_sizes(text),
+    )
+    return keras_hub.models.CLIPBackbone(
+        vision_encoder=vision_encoder,
+        text_encoder=text_encoder,
+        projection_dim=text["embed_dim"],
+    )
+
+
+def _sizes(tower: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "hidden_dim": tower["width"],
+        "num_layers": tower["depth"],
+        "num_heads": tower["heads"],
+        "intermediate_dim": 4 * tower["width"],
+        "intermediate_activation": tower["activation"],
+    }
+
+
+def save(
+    backbone: keras.Model, towers: Architecture, pieces: tuple[list[str], list[str]], folder: Path
+) -> None:
+    """Writes a preset: the backbone, its image converter and its tokenizer.
+
+    Args:
+        backbone: with its weights.
+        towers: have the normalisation and the view.
+        pieces: the vocabulary and the merges (see `bpe.published`).
+        folder: of the preset.
+    """
+    import keras_hub
+
+    mean, std = (np.array(towers.image[name]) for name in ("mean", "std"))
+    size = towers.image["image_size"]
+    backbone.save_to_preset(str(folder))
+    keras_hub.layers.CLIPImageConverter(
+        image_size=(size, size),
+        scale=(1 / (255 * std)).tolist(),
+        offset=(-mean / std).tolist(),
+        interpolation=towers.interpolation,
+    ).save_to_preset(str(folder))
+    vocabulary, merges = pieces
+    keras_hub.models.CLIPTokenizer(
+        vocabulary={piece: number for number, piece in enumerate(vocabulary)}, merges=merges
+    ).save_to_preset(str(folder))

@@ -82,7 +82,9 @@ def test_openai_state_dict(model, tmp_path, pictures):
 def test_openai_torchscript_archive_in_half_precision(tmp_path, pictures):
     model = vit().half()
     traced = torch.jit.trace(
-        model.float(), (torch.zeros(1, 3, 64, 64), torch.ones(1, 20, dtype=torch.long))
+        model.float(),
+        (torch.zeros(1, 3, 64, 64), torch.ones(1, 20, dtype=torch.long)),
+        check_trace=False,
     )
     traced.half().save(tmp_path / "model.pt")
     exported, account = converted("openai", tmp_path / "model.pt", tmp_path / "out")
@@ -145,6 +147,8 @@ def tiny_keras_hub():
         vision_encoder=vision, text_encoder=text, projection_dim=24
     )
     random = np.random.default_rng(0)
+    # A new backbone has zeros here, and published ones 0, 1, ...: what is there is honoured.
+    vision.embedding.position_ids.assign(random.permutation(17)[np.newaxis])
     for weight in backbone.trainable_weights:
         if weight.shape:
             weight.assign(weight + random.normal(0, 0.1, weight.shape))
@@ -165,4 +169,5 @@ def test_keras_hub_preset(tmp_path, pictures):
     close(exported.encode_images(pictures), unit(images.numpy()))
     close(exported.encode_texts(TEXTS), unit(backbone.get_text_embeddings(ids).numpy()))
     names = {name for weight in account["converted"] for name in weight["theirs"]}
-    assert len(names) + len(account["unused"]) == len(backbone.weights)
+    assert len(names) == len(backbone.weights)
+    assert account["unused"] == []

@@ -197,7 +197,7 @@ def randomised(model: nn.Module) -> nn.Module:
                 module.weight.uniform_(0.5, 1.5)
                 module.bias.normal_(0, 0.2)
                 module.momentum = 0.9  # statistics of what it sees, or the signal dies on the way
-        if isinstance(model.visual, ModifiedResNet):
+        if isinstance(getattr(model, "visual", None), ModifiedResNet):
             model.train().visual(torch.randn(8, 3, 64, 64))
     return model.eval()
 

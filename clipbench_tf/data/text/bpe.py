@@ -68,6 +68,21 @@ def load_bpe(count: int = vocabulary.MERGES) -> Bpe:
     )
 
 
+def published(count: int = vocabulary.MERGES) -> tuple[list[str], list[str]]:
+    """The vocabulary as other libraries read it (vocab.json and merges.txt), without the mask.
+
+    Returns:
+        What each id stands for, [count + 514], and the `count` merges, "left right".
+    """
+    order = _byte_order()
+    letters = [chr(byte) for byte in order[:-68]] + [chr(0x100 + i) for i in range(68)]
+    compressed = (resources.files(__package__) / MERGES_FILE).read_bytes()
+    merges = gzip.decompress(compressed).decode("utf-8").split("\n")[1 : count + 1]
+    ends = [letter + _WORD_END.decode() for letter in letters]
+    joined = [merge.replace(" ", "") for merge in merges]
+    return [*letters, *ends, *joined, START, END], merges
+
+
 def _byte_order() -> list[int]:
     """The bytes in the order of their ids: those that are printable in Latin-1 come first."""
     printable = [*range(0x21, 0x7F), *range(0xA1, 0xAD), *range(0xAE, 0x100)]
