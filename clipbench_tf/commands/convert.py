@@ -42,20 +42,20 @@ def main(argv: list[str]) -> None:
     try:
         if (_FROM.value is None) == (_TO.value is None):
             raise ValueError("Give either --from or --to, and not both.")
-        for line in _read() if _FROM.value else _written():
+        for line in _read(_FROM.value) if _FROM.value else _written(_TO.value):
             print(line)
     except ValueError as error:  # what the library raises for inputs that cannot be used
         sys.exit(f"Error: {error}")
     print(f"Wrote {_OUTPUT.value}.")
 
 
-def _read() -> list[str]:
+def _read(origin: str) -> list[str]:
     with tensorflow_log.suppressed():
         from clipbench_tf.conversion.convert import convert, summary
         from clipbench_tf.data.readers.labelled import imagenet
 
     account = convert(
-        _FROM.value,
+        origin,
         Path(_CHECKPOINT.value),
         Path(_OUTPUT.value),
         classes=list(imagenet.names().values()),
@@ -65,11 +65,11 @@ def _read() -> list[str]:
     return summary(account)
 
 
-def _written() -> list[str]:
+def _written(target: str) -> list[str]:
     with tensorflow_log.suppressed():
         from clipbench_tf.conversion import targets
 
-    return targets.write(_TO.value, Path(_CHECKPOINT.value), Path(_OUTPUT.value))
+    return targets.write(target, Path(_CHECKPOINT.value), Path(_OUTPUT.value))
 
 
 def run() -> None:

@@ -166,17 +166,17 @@ def weights(towers: Architecture) -> Iterator[Weight]:
     embedding = f"{VISION}.embedding."
     yield Weight("visual/conv1/kernel", (f"{embedding}patch_embedding.kernel",), SAME)
     yield Weight("visual/class_embedding", (f"{embedding}class_embedding",), SAME)
-    table = (f"{embedding}position_embedding.embeddings", f"{embedding}position_ids")
-    yield Weight("visual/positional_embedding", table, POSITIONS)
+    positions = (f"{embedding}position_embedding.embeddings", f"{embedding}position_ids")
+    yield Weight("visual/positional_embedding", positions, POSITIONS)
     yield from _norm("visual/ln_pre", f"{VISION}.pre_layer_norm")
     yield from _blocks("visual", VISION, towers.image["depth"], towers.image["heads"])
     yield from _norm("visual/ln_post", f"{VISION}.layer_norm")
     yield Weight("visual/proj/kernel", ("vision_projection.kernel",), SAME)
     embedding = f"{TEXT}.embedding."
-    table = (f"{embedding}token_embedding.embeddings",)
-    yield Weight("text/token_embedding/embeddings", table, with_mask_row())
-    table = (f"{embedding}position_embedding.position_embeddings",)
-    yield Weight("text/positional_embedding", table, SAME)
+    table = f"{embedding}token_embedding.embeddings"
+    yield Weight("text/token_embedding/embeddings", (table,), with_mask_row())
+    table = f"{embedding}position_embedding.position_embeddings"
+    yield Weight("text/positional_embedding", (table,), SAME)
     yield from _blocks("text", TEXT, towers.text["depth"], towers.text["heads"])
     yield from _norm("text/ln_final", f"{TEXT}.layer_norm")
     yield Weight("text/proj/kernel", ("text_projection.kernel",), SAME)

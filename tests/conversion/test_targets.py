@@ -1,8 +1,5 @@
 """What other libraries load from our exports computes the same there."""
 
-import importlib
-import importlib.util
-
 import keras_hub
 import numpy as np
 import pytest
@@ -121,7 +118,7 @@ def test_keras_hub_loads_the_preset(tmp_path, pictures):
 
 @pytest.mark.parametrize("kind", ["vit", "resnet"])
 def test_open_clip_loads_the_folder(kind, tmp_path, pictures):
-    open_clip = imported_open_clip()
+    open_clip = pytest.importorskip("open_clip", reason="docs/testing.md says how to install it")
     view = {"resize": 1.0, "interpolation": "bicubic"}
     export(method(kind=kind, bias=True), tmp_path / "saved_model", **view)
     ours = api.load(tmp_path)
@@ -138,16 +135,6 @@ def test_open_clip_loads_the_folder(kind, tmp_path, pictures):
     picture = transform(Image.fromarray(seen(pictures, **view)[0]))
     expected = normalised(seen(pictures, **view)[:1], mean, std)[0]
     np.testing.assert_allclose(picture.numpy(), expected.numpy(), atol=1e-5)
-
-
-def imported_open_clip():
-    """open_clip; PyTorch's CPU build lacks two operators that torchvision only declares."""
-    if importlib.util.find_spec("open_clip") is None:
-        pytest.skip("needs open_clip; docs/testing.md says how to install it")
-    library = torch.library.Library("torchvision", "FRAGMENT")
-    for name in ("nms", "qnms"):
-        library.define(f"{name}(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
-    return importlib.import_module("open_clip")
 
 
 def test_refuses_what_the_other_library_lacks(tmp_path):
