@@ -40,13 +40,16 @@ def main(argv: list[str]) -> None:
     if len(argv) > 1:
         sys.exit(f"Error: {argv[1]!r} is no flag; see --help.")
     try:
-        if (_FROM.value is None) == (_TO.value is None):
+        origin, target = _FROM.value, _TO.value
+        if origin and not target:
+            lines = _read(origin)
+        elif target and not origin:
+            lines = _written(target)
+        else:
             raise ValueError("Give either --from or --to, and not both.")
-        for line in _read(_FROM.value) if _FROM.value else _written(_TO.value):
-            print(line)
     except ValueError as error:  # what the library raises for inputs that cannot be used
         sys.exit(f"Error: {error}")
-    print(f"Wrote {_OUTPUT.value}.")
+    print("\n".join([*lines, f"Wrote {_OUTPUT.value}."]))
 
 
 def _read(origin: str) -> list[str]:

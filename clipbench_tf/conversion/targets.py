@@ -129,7 +129,7 @@ def _theirs(weights: Iterable[Weight], values: dict[str, np.ndarray]) -> dict[st
         assert weight.layout.to_theirs is not None, weight.ours
         parts = weight.layout.to_theirs(values[weight.ours])
         for name, part in zip(weight.theirs, parts, strict=True):
-            arrays[name] = np.ascontiguousarray(part)
+            arrays[name] = np.array(part, order="C")  # ascontiguousarray makes scalars vectors
     return arrays
 
 

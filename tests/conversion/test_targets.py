@@ -71,7 +71,7 @@ def unit(x) -> np.ndarray:
 
 def close(ours, theirs) -> None:
     np.testing.assert_allclose(ours, theirs, atol=1e-4)
-    assert np.ptp(theirs, axis=0).max() > 0.01
+    assert np.ptp(theirs, axis=0).max() > 0.002  # the inputs do differ in what they give
 
 
 def seen(pictures, resize, interpolation) -> np.ndarray:
