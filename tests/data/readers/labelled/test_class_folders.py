@@ -11,9 +11,9 @@ import pytest
 from PIL import Image
 
 from clipbench_tf.data import sources
-from clipbench_tf.data.readers import class_folders
-from clipbench_tf.data.readers.class_folders import open_class_folders
 from clipbench_tf.data.readers.dataset import Dataset, DatasetError
+from clipbench_tf.data.readers.labelled import pictures
+from clipbench_tf.data.readers.labelled.class_folders import open_class_folders
 from clipbench_tf.data.readers.pair import Pair
 
 
@@ -126,7 +126,7 @@ def test_a_file_that_vanished_is_a_pair_with_a_problem(tmp_path):
 
 
 def test_many_files_make_parts_whose_stretches_mix_the_classes(tmp_path, monkeypatch):
-    monkeypatch.setattr(class_folders, "PART", 320)
+    monkeypatch.setattr(pictures, "PART", 320)
     for name in ("a", "b", "c", "d"):
         (tmp_path / name).mkdir()
         for number in range(100):
