@@ -121,14 +121,18 @@ def _order(
     entries = listed(classnames)
     ids = [entry.id or f"{number:09d}" for number, entry in enumerate(entries)]
     official = any(_NUMBERED.search(path) for path in given)
-    sorted_all = len(ids) == len(imagenet.names()) and ids == sorted(ids)
-    if official and sorted_all and first == 1 and not known:
-        raise DatasetError(
-            f"{file} has numbers from 1 on, and {classnames} the classes in sorted order: the "
-            f"numbers may be those of ILSVRC's kit, whose order is another, and without the "
-            f"picture {imagenet.FIRST_PICTURE}JPEG this cannot be told. Give its "
-            f"{imagenet_kit.TEXT} as classnames, or labels with a synset a line."
-        )
+    if official and len(ids) == len(imagenet.names()) and ids == sorted(ids):
+        if wrong := [text for text in known if int(text) - first != _SORTED_FIRST]:
+            state = f"by it that is of class {int(wrong[0]) - first}, not of {_SORTED_FIRST}"
+        else:
+            state = "" if known or first == 0 else "without that, this cannot be told"
+        if state:
+            raise DatasetError(
+                f"{file} may have the numbers of ILSVRC's kit, whose order is its own, but "
+                f"{classnames} has the classes in sorted order. {imagenet.FIRST_PICTURE}JPEG would "
+                f"tell: {state}. Give the kit's {imagenet_kit.TEXT} as classnames, or labels with "
+                f"a synset a line."
+            )
     return dict(enumerate(ids, first))
 
 

@@ -1,7 +1,7 @@
 """From the members of a sample in a tar to a pair: its picture, captions and label."""
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 from clipbench_tf.data.readers.pair import Pair
@@ -31,10 +31,18 @@ class Samples:
         fields: those of the .json member that hold captions; none to take text members, and where
             there are none, `FIELDS`.
         picture: extension of the picture; empty for the one that there is.
+        classes: names by the tar or folder that pictures of a class lie in, in the order of labels.
     """
 
-    def __init__(self, fields: Sequence[str] = (), picture: bytes = b"") -> None:
+    def __init__(
+        self,
+        fields: Sequence[str] = (),
+        picture: bytes = b"",
+        classes: Mapping[str, str] | None = None,
+    ) -> None:
         self.fields, self.picture = tuple(fields), picture
+        names = (classes or {}).items()
+        self._classes = {place: (name, label) for label, (place, name) in enumerate(names)}
 
     def plain(self, prefix: str, stretches: Sequence[Stretch], in_json: bool) -> Pair:
         """The pair of a picture, behind the header that its name begins, and of a caption."""
@@ -53,7 +61,7 @@ class Samples:
     def other(self, prefix: str, stretches: Sequence[Stretch], problem: str) -> Pair:
         """The pair of all members in `stretches`, or what is known to be its problem.
 
-        A picture with the number of a class needs no caption.
+        A picture with the number of a class needs no caption, and one in a class's place neither.
         """
         contents = [
             (found, member, take)
@@ -72,9 +80,20 @@ class Samples:
             ]
             if len(pictures) != 1:
                 raise _UnusableError("several pictures" if pictures else "no picture")
-            return _pair(key, _read(pictures[0]), self._captions(contents), _label(contents))
+            image, texts, label = _read(pictures[0]), self._captions(contents), _label(contents)
+            if not texts and label < 0:
+                texts, label = self._of_place(key)
+            return _pair(key, image, texts, label)
         except _UnusableError as reason:
             return Pair(key=key, problem=str(reason))
+
+    def _of_place(self, key: str) -> tuple[list[str], int]:
+        """Caption and label of a picture by the tar or folder that it lies in."""
+        for place in key.split("/")[:-1]:
+            if place in self._classes:
+                name, label = self._classes[place]
+                return [name], label
+        return [], -1
 
     def _captions(self, contents: Sequence["_Content"]) -> list[str]:
         texts = [content for content in contents if content[0].form in TEXTS]
