@@ -87,6 +87,13 @@ def _splits(root: str, options: Mapping[str, str]) -> tuple[dict[str, Reader], C
     ignored = 0
     for base in [f"{folder}/" for folder in splits] if divided else [""]:
         split = found.setdefault(splits[base[:-1]] if divided else "all", {})
+        if base and flat_folder.is_validation_set(f"{root}/{base[:-1]}"):
+            logging.warning(
+                "%s/%s has pictures in no folder of a class: left out. Give that folder itself, "
+                "with the list of its labels beside it.",
+                root,
+                base[:-1],
+            )
         for name in folders_in(f"{root}/{base}"):
             paths, others = pictures_below(root, f"{base}{name}")
             split.setdefault(normalize("NFC", name), []).extend(paths)

@@ -56,12 +56,12 @@ class Samples:
             texts = _in_json(raw, self.fields or FIELDS) if in_json else [decoded(raw)]
         except _UnusableError as reason:
             return Pair(key=key, problem=str(reason))
-        return _pair(key, image, texts)
+        return self._pair(key, image, texts)
 
     def other(self, prefix: str, stretches: Sequence[Stretch], problem: str) -> Pair:
         """The pair of all members in `stretches`, or what is known to be its problem.
 
-        A picture with the number of a class needs no caption, and one in a class's place neither.
+        A picture with a class, by number or by its place, needs no caption.
         """
         contents = [
             (found, member, take)
@@ -80,20 +80,21 @@ class Samples:
             ]
             if len(pictures) != 1:
                 raise _UnusableError("several pictures" if pictures else "no picture")
-            image, texts, label = _read(pictures[0]), self._captions(contents), _label(contents)
-            if not texts and label < 0:
-                texts, label = self._of_place(key)
-            return _pair(key, image, texts, label)
+            texts, label = self._captions(contents), _label(contents)
+            return self._pair(key, _read(pictures[0]), texts, label)
         except _UnusableError as reason:
             return Pair(key=key, problem=str(reason))
 
-    def _of_place(self, key: str) -> tuple[list[str], int]:
-        """Caption and label of a picture by the tar or folder that it lies in."""
-        for place in key.split("/")[:-1]:
-            if place in self._classes:
-                name, label = self._classes[place]
-                return [name], label
-        return [], -1
+    def _pair(self, key: str, image: bytes, texts: Sequence[str], label: int = -1) -> Pair:
+        """The pair, of the class that its tar or folder is called by, where there is one."""
+        for part in key.split("/")[:-1]:
+            if part in self._classes:
+                name, label = self._classes[part]
+                texts = texts or [name]
+        captions = tuple(filter(None, map(str.strip, texts)))
+        if not captions and label < 0:
+            return Pair(key=key, problem="no caption")
+        return Pair(key=key, image=image, captions=captions, label=label)
 
     def _captions(self, contents: Sequence["_Content"]) -> list[str]:
         texts = [content for content in contents if content[0].form in TEXTS]
@@ -134,13 +135,6 @@ def _in_json(raw: bytes, fields: Sequence[str]) -> list[str]:
     found = [values.get(field) for field in fields] if isinstance(values, dict) else []
     lists = [value if isinstance(value, list) else [value] for value in found]
     return [text for texts in lists for text in texts if isinstance(text, str)]
-
-
-def _pair(key: str, image: bytes, texts: Iterable[str], label: int = -1) -> Pair:
-    captions = tuple(filter(None, map(str.strip, texts)))
-    if not captions and label < 0:
-        return Pair(key=key, problem="no caption")
-    return Pair(key=key, image=image, captions=captions, label=label)
 
 
 def _key(prefix: str, key: bytes) -> str:

@@ -43,7 +43,7 @@ def open_tars(path: str, options: Mapping[str, str]) -> Dataset:
     A sample is the members that share a folder and a name up to its first dot: one picture, and
     its caption in `.txt` (all of it is one caption; further ones in `.0.txt`, `.1.txt`, ...) or in
     `.json` (text, or a list of captions). `.cls` is the number of its class. In tars of ImageNet
-    (see `class_tars`) a picture without these is of the class that its tar or folder is called by.
+    (see `class_tars`) a picture is of the class that its tar or folder is called by.
 
     Args:
         options: some of `OPTIONS`.
