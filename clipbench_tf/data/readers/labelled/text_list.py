@@ -4,6 +4,8 @@ import codecs
 import json
 from typing import Any, NamedTuple
 
+import tensorflow as tf
+
 from clipbench_tf.data.readers import files
 from clipbench_tf.data.readers.dataset import DatasetError
 
@@ -47,10 +49,9 @@ def parsed(file: str) -> list[Any] | dict[str, Any] | None:
 
 
 def _text(file: str) -> str:
-    try:
-        raw = files.read(file)
-    except (FileNotFoundError, IsADirectoryError) as error:
-        raise DatasetError(f"There is no file {file}; correct its path.") from error
+    if not files.exists(file) or tf.io.gfile.isdir(file):
+        raise DatasetError(f"There is no file {file}; correct its path.")
+    raw = files.read(file)
     wide = raw.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
     try:
         return raw.decode("utf-16" if wide else "utf-8-sig")

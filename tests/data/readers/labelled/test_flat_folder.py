@@ -121,7 +121,7 @@ def test_kit_numbers_are_not_taken_for_lines_of_sorted_names(val):
     lines = [f"{synset} {name}" for synset, name in imagenet.names().items()]
     for listed in ([f"name {number}" for number in range(1000)], lines):
         names.write_text("\n".join(listed))
-        with pytest.raises(DatasetError, match="of class 489, not of 65.*map_clsloc"):
+        with pytest.raises(DatasetError, match=r"of class 489, not of 65.*map_clsloc"):
             open_class_folders(str(val), options)
     (val / picture(1)).unlink()
     with pytest.raises(DatasetError, match="without that, this cannot be told"):
@@ -140,7 +140,7 @@ def test_a_part_of_the_pictures_is_labelled_by_their_numbers(val):
         picture(n): SYNSETS[CLASSES[n - 1]] for n in (3, 5, 6)
     }
     draw(val, picture(7))
-    with pytest.raises(DatasetError, match="6 labels, but .* has 4 pictures"):
+    with pytest.raises(DatasetError, match=r"6 labels, but .* has 4 pictures"):
         sources.load(str(val))
 
 
@@ -153,14 +153,14 @@ def test_shifted_synsets_are_refused_by_the_first_picture(val):
 
 def test_pictures_in_the_wrong_class_folders_are_refused_by_the_first_picture(tmp_path):
     draw(tmp_path, f"n01440764/{picture(1)}", f"n01751748/{picture(2)}")
-    with pytest.raises(DatasetError, match="By its folder, n01440764/.*0001.JPEG is of n01440764"):
+    with pytest.raises(
+        DatasetError, match=r"By its folder, n01440764/.*0001\.JPEG is of n01440764"
+    ):
         open_class_folders(str(tmp_path), {})
 
 
 def test_without_a_list_of_labels_the_remedies_are_named(val, caplog):
-    with pytest.raises(
-        DatasetError, match=r"no list of their classes.*LOC_val_solution\.csv.*labels"
-    ):
+    with pytest.raises(DatasetError, match=r"no list of their .*LOC_val_solution\.csv.*labels"):
         sources.load(str(val))
     draw(val.parent / "train", "n01440764/1.JPEG", "n01751748/2.JPEG")
     with caplog.at_level(logging.WARNING):

@@ -8,6 +8,9 @@ import pytest
 from clipbench_tf.data.readers.dataset import Dataset, DatasetError
 from clipbench_tf.data.readers.labelled import imagenet, naming
 from clipbench_tf.data.readers.labelled.described import open_described
+from clipbench_tf.data.readers.labelled.tfds import open_tfds
+from clipbench_tf.data.readers.pair import Pair
+from tests.data.readers.labelled import test_tfds
 
 NAMES = tuple(imagenet.names().values())
 ANIMALS = Dataset("animals", {}, ("hot dog", "cat"), source="x", ids=("hot_dog", "cat"))
@@ -58,6 +61,22 @@ def test_classes_with_the_same_name_are_found_and_only_clips_are_permitted():
     for classes in (["a", "a"], [*NAMES, "tench"], ["missile", "missile", "a"], ["a", "A"]):
         assert not naming.permitted(classes)
     assert naming.permitted(["a", "b"]) and naming.duplicates(["a", "b"]) == {}
+
+
+def test_synsets_of_tensorflow_datasets_get_clips_names_and_prompts(tmp_path):
+    features = test_tfds.several(image=test_tfds.IMAGE, label=test_tfds.label(2))
+
+    def record(number):
+        return test_tfds.example(image=["png"], label=[number % 2])
+
+    folder = tmp_path / "imagenet2012/1.0.0"
+    test_tfds.prepare(folder, features=features, record=record)
+    (folder / "label.labels.txt").write_text("n01751748\nn01440764\n")
+    dataset = open_tfds("tfds:imagenet2012", {"data_dir": str(tmp_path)})
+    assert (dataset.ids, dataset.classes) == (("n01751748", "n01440764"), ("sea snake", "tench"))
+    assert len(dataset.templates) == 80
+    read = [Pair.of(record) for record in dataset.split("validation").read(0, 0, 2)]
+    assert [(p.label, p.captions) for p in read] == [(0, ("sea snake",)), (1, ("tench",))]
 
 
 def test_prepared_imagenet_may_hold_clips_names(tmp_path):

@@ -169,23 +169,6 @@ def test_class_names_are_captions_where_there_are_no_others(home, tmp_path):
     assert sources.load(f"tfds:digits?classnames={names}").classes == ("three", "one", "two")
 
 
-def test_labels_that_are_imagenets_synsets_get_clips_names_and_prompts(home):
-    features = several(image=IMAGE, label=label(2))
-
-    def record(number):
-        return example(image=["png"], label=[number % 2])
-
-    prepare(home / "imagenet2012/1.0.0", features=features, record=record)
-    (home / "imagenet2012/1.0.0/label.labels.txt").write_text("n01751748\nn01440764\n")
-    dataset = sources.load("tfds:imagenet2012")
-    assert (dataset.ids, dataset.classes) == (("n01751748", "n01440764"), ("sea snake", "tench"))
-    assert len(dataset.templates) == 80
-    assert [pair.captions for pair in pairs(dataset, "validation")][:2] == [
-        ("sea snake",),
-        ("tench",),
-    ]
-
-
 def test_what_cannot_be_read_is_a_pair_with_a_problem(home):
     def record(number):
         values = [("", ["a"]), ("png", [" ", ""]), ("png", ["", "b"]), ("png", ["c"])][number]
