@@ -1,5 +1,6 @@
 """The numbers that ILSVRC's development kit gives to the classes; their order is its own."""
 
+import io
 from collections.abc import Iterable, Mapping
 
 from clipbench_tf.data.readers import files
@@ -40,17 +41,17 @@ def in_text(file: str) -> Mapping[int, str]:
 def in_matlab(file: str) -> Mapping[int, str]:
     """Those of a meta.mat or meta_clsloc.mat."""
     try:
-        from scipy import io
+        from scipy.io import loadmat, matlab
     except ImportError as error:
         raise DatasetError(
             f"To read {file} takes the package scipy: `pip install scipy`; or give labels with a "
             f"synset a line."
         ) from error
     try:
-        table = io.loadmat(file, squeeze_me=True)["synsets"]
+        table = loadmat(io.BytesIO(files.read(file)), squeeze_me=True)["synsets"]
         column = next(name for name in table.dtype.names if name.endswith("_ID"))
         rows = [(int(row[column]), str(row["WNID"])) for row in table]
-    except (ValueError, TypeError, KeyError, StopIteration, OSError) as error:
+    except (ValueError, TypeError, KeyError, StopIteration, matlab.MatReadError) as error:
         raise DatasetError(
             f"{file} is no table of synsets as ILSVRC's kit has it ({error!r}); take that of "
             f"ILSVRC2012_devkit_t12, or give labels with a synset a line."

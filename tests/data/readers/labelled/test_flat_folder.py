@@ -94,9 +94,10 @@ def test_the_kits_list_may_be_a_matlab_file(val):
     (val.parent / TRUTH).write_text(KIT_LINES)
     dataset = sources.load(str(val))
     assert labels(dataset) == EXPECTED and dataset.ids == tuple(SYNSETS)
-    (val.parent / "meta.mat").write_bytes(b"no such file")
-    with pytest.raises(DatasetError, match=r"meta\.mat is no table of synsets"):
-        sources.load(str(val))
+    for other in (b"no such file", bytes(1000)):
+        (val.parent / "meta.mat").write_bytes(other)
+        with pytest.raises(DatasetError, match=r"meta\.mat is no table of synsets"):
+            sources.load(str(val))
 
 
 def test_labels_may_count_sorted_synsets_from_0_beside_the_names_of_the_pictures(val):
