@@ -76,15 +76,15 @@ def labels(root: str, options: Mapping[str, str]) -> tuple[tuple[str, ...], dict
 
 def _read(file: str, root: str, paths: Sequence[str]) -> tuple[list[str], dict[str, str]]:
     """(all labels in a file, those of `paths`)."""
-    rows = [re.split(r"[,\s]+", line.text) for line in lines(file)]
-    if rows[0][0] == "ImageId":  # the head of Kaggle's table
-        rows = rows[1:]
-    if all(len(row) > 1 for row in rows):
-        by_name = {_stem(row[0]): row[1] for row in rows}
+    given = [line.text for line in lines(file)]
+    rows = [re.split(r"[,\s]+", text) for text in given]
+    head, stems = rows[0][0] == "ImageId", set(map(_stem, paths))  # as Kaggle's table begins
+    named = head or any(_stem(row[0]) in stems for row in rows)
+    if named and all(len(row) > 1 for row in rows):
+        by_name = {_stem(row[0]): row[1] for row in rows[head:]}
         if missing := [path for path in paths if _stem(path) not in by_name]:
             raise DatasetError(f"{file} has no label for {some(missing)} in {root}; add a line.")
         return list(by_name.values()), {path: by_name[_stem(path)] for path in paths}
-    given = [line.text for line in lines(file)]
     numbers = [_NUMBERED.match(path.rpartition("/")[2]) for path in paths]
     if paths and all(numbers):
         places = [int(match[1]) - 1 for match in numbers if match]

@@ -173,3 +173,11 @@ def test_a_list_by_name_has_to_have_all_pictures(val):
     (val.parent / "LOC_val_solution.csv").write_text(SOLUTION.replace("val_00000004", "val_9"))
     with pytest.raises(DatasetError, match=r"no label for ILSVRC2012_val_00000004\.JPEG"):
         sources.load(str(val))
+
+
+def test_labels_in_the_order_of_the_pictures_may_be_names_of_several_words(tmp_path):
+    draw(tmp_path / "set", "1.jpg", "2.jpg", "3.jpg")
+    (tmp_path / "labels.txt").write_text("hot dog\nbig_cat\nhot dog\n")
+    dataset = open_class_folders(str(tmp_path / "set"), {"labels": str(tmp_path / "labels.txt")})
+    assert dataset.classes == ("big cat", "hot dog")
+    assert labels(dataset) == {"1.jpg": 1, "2.jpg": 0, "3.jpg": 1}
