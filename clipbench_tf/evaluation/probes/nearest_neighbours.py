@@ -156,8 +156,9 @@ class NearestNeighbours:
         lengths = _lengths(train.values)
 
         def votes(pictures: np.ndarray) -> np.ndarray:
-            cosines = pictures / _lengths(pictures)[:, np.newaxis] @ train.values.T
-            cosines /= lengths
+            with np.errstate(invalid="ignore"):  # of features that are not finite
+                cosines = pictures / _lengths(pictures)[:, np.newaxis] @ train.values.T
+                cosines /= lengths
             found = _votes(cosines, train.labels, classes, neighbours, self.temperature)
             found[~np.isfinite(pictures).all(axis=1)] = np.nan
             found[:, np.setdiff1d(np.arange(classes), known)] = -np.inf
