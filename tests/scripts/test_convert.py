@@ -57,7 +57,7 @@ def test_there_and_back(checkpoint, tmp_path):
 )
 def test_one_line_for_what_cannot_be_done(flags, expected, tmp_path):
     given = [f"--checkpoint={tmp_path / 'absent'}", f"--output={tmp_path / 'out'}"]
-    status, output, errors = in_process.run("convert.py", *flags, *given)
+    status, _, errors = in_process.run("convert.py", *flags, *given)
     assert status == 1
     assert expected in errors
     assert "Traceback" not in errors
