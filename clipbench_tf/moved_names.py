@@ -20,6 +20,7 @@ MODULES = {
     "data.trimming": "data.text.trimming",
     "data.vocabulary": "data.text.vocabulary",
     "data.wordnet": "data.text.wordnet",
+    "models.locked": "training.train",
     "objectives.blockwise_similarity": "objectives.similarity.blockwise_similarity",
     "objectives.token_selection": "objectives.similarity.token_selection",
     "objectives.token_similarity": "objectives.similarity.token_similarity",
@@ -54,6 +55,12 @@ MODULES = {
     "training.view_grid": "callbacks.tensorboard.view_grid",
 }
 CONFIGURABLES = {"runtime.prepare": "strategy.prepare"}
+# What stood for a locked tower, with what stands around it; the tower is now `image_encoder`.
+BINDINGS = {
+    "method.Method.image_encoder = @locked.Locked()": "method.Method.locked = {'image': 0}",
+    "locked.Locked.encoder": "method.Method.image_encoder",
+    "locked.Locked.checkpoint": "train.Trainer.init_from",
+}
 
 
 def _split(module: str) -> tuple[str, str]:
@@ -70,8 +77,8 @@ def _patterns() -> Iterator[tuple[re.Pattern[str], str]]:
             f"from {new_package} import {new_name}",
         )
         yield re.compile(rf"\bclipbench_tf\.{re.escape(old)}\b"), f"clipbench_tf.{new}"
-    for old, new in CONFIGURABLES.items():
-        yield re.compile(rf"(?<![\w.]){re.escape(old)}\b"), new
+    for old, new in (CONFIGURABLES | BINDINGS).items():
+        yield re.compile(rf"(?<![\w.]){re.escape(old)}(?!\w)"), new
 
 
 _PATTERNS = tuple(_patterns())

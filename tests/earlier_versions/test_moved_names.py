@@ -103,3 +103,23 @@ def test_an_argument_that_the_folder_does_not_know_may_have_its_default_alone(fo
     build(folder, ["defilip.gin"], *BINDINGS, "modified_resnet.ModifiedResNet.mean = (0, 0, 0)")
     with pytest.raises(ConfigError, match=r"ModifiedResNet\.mean"):
         config.claim(folder)
+
+
+def test_a_locked_tower_is_told_its_new_bindings(tmp_path):
+    old = """
+from clipbench_tf.models import locked
+from clipbench_tf.models import modified_resnet
+method.Method.image_encoder = @locked.Locked()
+locked.Locked.encoder = @modified_resnet.ModifiedResNet()
+locked.Locked.checkpoint = 'runs/clip'
+"""
+    (tmp_path / "mine.gin").write_text(old, encoding="utf-8")
+    with pytest.raises(ConfigError) as caught:
+        config.parse([str(tmp_path / "mine.gin")])
+    for told in (
+        "'locked.Locked.checkpoint' is now 'train.Trainer.init_from'",
+        "'locked.Locked.encoder' is now 'method.Method.image_encoder'",
+        "is now \"method.Method.locked = {'image': 0}\"",
+    ):
+        assert told in str(caught.value)
+    config.parse(["clip.gin"], moved_names.translated(old).split("\n")[3:-1])
