@@ -1,5 +1,6 @@
 """The first weights of a run: taken from another run, or from converted weights."""
 
+import collections
 import dataclasses
 import json
 import zlib
@@ -7,7 +8,6 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import keras
-import numpy as np
 import tensorflow as tf
 
 from clipbench_tf.distribution import replicas
@@ -54,32 +54,32 @@ class Initialization:
     taken: dict[str, dict[str, SavedWeights]]
     new: dict[str, list[str]]
     resized: dict[str, tuple[int, int]]
-    unused: dict[str, list[str]]
+    unused: dict[str, set[str]]
 
     def summary(self) -> str:
         """A few lines for the log."""
         lines = []
-        for path in dict.fromkeys(s.path for found in self.taken.values() for s in found.values()):
+        for path, unused in self.unused.items():
             counts = {p: sum(s.path == path for s in v.values()) for p, v in self.taken.items()}
-            text = ", ".join(f"{part} ({count})" for part, count in counts.items() if count)
-            lines.append(f"Weights from {path}: {text}.")
-            if self.unused[path]:
-                owners = {name.split("/")[0] for name in self.unused[path]}
-                lines.append(f"  Not used of it: {', '.join(sorted(owners))}.")
+            lines.append(f"Weights from {path}: {_counted(counts)}.")
+            if unused:
+                owners = collections.Counter(sorted(name.split("/")[0] for name in unused))
+                lines.append(f"  Not used of it: {_counted(owners)}.")
         for name, (before, after) in self.resized.items():
-            lines.append(f"  {name}: from {before} to {after} positions.")
+            lines.append(f"  Resized: {name}, from {before} to {after} positions.")
         if self.new:
             lines.append(f"New: {', '.join(f'{p} ({_some(n)})' for p, n in self.new.items())}.")
         return "\n".join(lines)
 
     def write(self, folder: Path) -> None:
-        """Writes all names into `folder`."""
+        """Writes all names into `folder`, which is created if need be."""
         facts = {
             "taken": {p: {n: s.path for n, s in v.items()} for p, v in self.taken.items() if v},
             "resized": self.resized,
             "new": self.new,
-            "unused": self.unused,
+            "unused": {path: sorted(names) for path, names in self.unused.items()},
         }
+        folder.mkdir(parents=True, exist_ok=True)
         (folder / REPORT).write_text(json.dumps(facts, indent=1) + "\n", encoding="utf-8")
 
 
@@ -118,13 +118,14 @@ def _initialize(
 ) -> tuple[Initialization, int]:
     """Does it on this worker; also returns a checksum of what was read."""
     ours = parts(method)
-    plan = _planned(ours, _folders(ours, init_from))
-    for part in init_from if isinstance(init_from, Mapping) else ():
-        if not plan.taken[part]:
-            raise InitializationError(
-                f"{init_from[part]} has no weights of {part!r}; leave it out of "
-                f"train.Trainer.init_from."
-            )
+    folders = _folders(ours, init_from)
+    plan = _planned(ours, folders)
+    if isinstance(init_from, Mapping):
+        for part, folder in folders.items():
+            if not plan.taken[part]:
+                raise InitializationError(
+                    f"{folder} has no weights of {part!r}; leave it out of train.Trainer.init_from."
+                )
     for part in method.locked:
         missing = [n for n in plan.new.get(part, []) if _locked(ours[part][n])]
         if missing:
@@ -137,12 +138,12 @@ def _initialize(
         for name, source in found.items():
             variable = ours[part][name]
             value = source.read(name)
+            checksum = zlib.crc32(value.tobytes(), checksum)
             if name in plan.resized:
                 resize = position_embeddings.grid if part == "image" else position_embeddings.line
                 value = resize(value, variable.shape[0])
             variable.assign(value)
-            checksum = zlib.crc32(np.ascontiguousarray(value), checksum)
-    return plan, checksum & 0x7FFFFFFF
+    return plan, checksum & 0x7FFFFFFF  # int32
 
 
 def _folders(
@@ -165,19 +166,21 @@ def _planned(
 ) -> Initialization:
     """What is taken from where, checked, before any variable changes."""
     sources = {folder: SavedWeights(folder) for folder in dict.fromkeys(folders.values())}
-    plan = Initialization({}, {}, {}, {})
+    plan = Initialization(taken={part: {} for part in ours}, new={}, resized={}, unused={})
+    for part, folder in folders.items():
+        source = sources[folder]
+        for name, variable in ours[part].items():
+            if name not in source.shapes:
+                continue
+            plan.taken[part][name] = source
+            there, here = source.shapes[name], tuple(variable.shape)
+            if there != here:
+                _check_resizable(part, name, there, here, source)
+                plan.resized[name] = (there[0], here[0])
     for part, variables in ours.items():
-        source = sources[folders[part]] if part in folders else None
-        shapes = source.shapes if source else {}
-        plan.taken[part] = {n: source for n in variables if source and n in shapes}
-        new = [n for n in variables if n not in shapes]
+        new = [name for name in variables if name not in plan.taken[part]]
         if new:
             plan.new[part] = new
-        for name in plan.taken[part]:
-            shape = tuple(variables[name].shape)
-            if shapes[name] != shape:
-                _check_resizable(part, name, shapes[name], shape, source)
-                plan.resized[name] = (shapes[name][0], shape[0])
     for folder, source in sources.items():
         wanted = [p for p in folders if folders[p] == folder]
         used = {n for p in wanted for n in plan.taken[p]}
@@ -186,7 +189,7 @@ def _planned(
                 f"{source.path} has no weights of {', '.join(wanted)}: the names in it begin with "
                 f"{', '.join(sorted({n.split('/')[0] for n in source.shapes}))}."
             )
-        plan.unused[source.path] = sorted(source.weights - used)
+        plan.unused[source.path] = plan.unused.get(source.path, source.weights) - used
     return plan
 
 
@@ -212,6 +215,11 @@ def _check_resizable(
 def _locked(variable: keras.Variable) -> bool:
     """Whether a weight of a locked tower is locked; moving statistics go with their weights."""
     return not variable.trainable and not variable.name.startswith("moving_")
+
+
+def _counted(numbers: Mapping[str, int]) -> str:
+    """Those that are not 0, as in "image (104), text (17)"."""
+    return ", ".join(f"{name} ({number})" for name, number in numbers.items() if number)
 
 
 def _some(names: list[str]) -> str:

@@ -1,5 +1,6 @@
 """The weights in the checkpoints of a run, or of a folder laid out as one."""
 
+import contextlib
 from pathlib import Path
 
 import numpy as np
@@ -30,20 +31,10 @@ class SavedWeights:
     """
 
     def __init__(self, folder: str) -> None:
-        self.folder = str(folder)
-        if Path(f"{folder}.index").is_file():
-            found = self.folder
-        else:
-            places = [Path(folder, "checkpoints"), Path(folder)]
-            found = next(filter(None, (_latest(place) for place in places)), None)
-        if found is None:
-            raise InitializationError(
-                f"There is no checkpoint in {self.folder!r}, but train.Trainer.init_from names it. "
-                f"Train that run first, or bind the folder of another run or of converted weights."
-            )
-        self.path = found
+        self.folder = folder
+        self.path = _checkpoint(folder)
         try:
-            self._reader = tf.train.load_checkpoint(found)
+            self._reader = tf.train.load_checkpoint(self.path)
             shapes = self._reader.get_variable_to_shape_map()
         except (tf.errors.OpError, ValueError) as error:
             raise self._unreadable(error) from error
@@ -53,6 +44,7 @@ class SavedWeights:
         for name in shapes:
             kind, path = name.split("/")[:2] if "/" in name else ("", "")
             owner, _, rest = path.replace(".S", "/").partition("/")
+            rest = rest.removeprefix("locked/")  # what held a locked tower in earlier versions
             if kind == "variables" and rest:
                 self._names[rest] = name
                 if owner != "adamw" and rest.split("/")[0] not in _COUNTERS:
@@ -78,9 +70,19 @@ class SavedWeights:
         )
 
 
-def _latest(folder: Path) -> str | None:
-    """The latest checkpoint that the list in `folder` names."""
-    try:
-        return tf.train.latest_checkpoint(str(folder))
-    except ValueError:  # the list is empty
-        return None
+def _checkpoint(folder: str) -> str:
+    """The path of the checkpoint that `folder` is, or of the latest in it.
+
+    Raises:
+        InitializationError: if there is none.
+    """
+    if Path(f"{folder}.index").is_file():
+        return folder
+    for place in (Path(folder, "checkpoints"), Path(folder)):
+        with contextlib.suppress(ValueError):  # the list of checkpoints is empty
+            if (found := tf.train.latest_checkpoint(str(place))) is not None:
+                return found
+    raise InitializationError(
+        f"There is no checkpoint in {folder!r}, but train.Trainer.init_from names it. Train that "
+        f"run first, or bind the folder of another run or of converted weights."
+    )

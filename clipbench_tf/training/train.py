@@ -63,8 +63,8 @@ class Trainer:
         init_from: where the run's first weights come from: the folder of another run or of
             converted weights, or one for each of some parts ('image', 'text', 'temperature', the
             name of an objective). What is not there begins at random. Position embeddings are
-            interpolated to another image size or context length. A run that goes on has all of its
-            weights from its own checkpoints.
+            interpolated to another image size or context length. The validation split is scored
+            before the first step, too. A run that goes on has its weights from its own checkpoints.
 
     Raises:
         ValueError: if the global batch does not divide among the replicas, shards of several
@@ -188,10 +188,10 @@ class Trainer:
             if step:
                 print(f"Going on from step {step} of {self.total_steps}.", flush=True)
         if checkpoints.latest == "none" and (self.init_from or self.method.locked):
-            taken = initialization.initialize(self.method, self.init_from, self.strategy)
+            first = initialization.initialize(self.method, self.init_from, self.strategy)
             if replicas.worker() == 0:
-                print(taken.summary(), flush=True)
-                taken.write(self.workdir)
+                print(first.summary(), flush=True)
+                first.write(self.workdir)
         return checkpoints
 
     def fit(self, checkpoints: Checkpoints, callbacks: list[keras.callbacks.Callback]) -> None:
@@ -253,19 +253,24 @@ class Trainer:
         total, step = self.total_steps, checkpoints.step()
         metrics = self._open_log(MetricsLog, "metrics.jsonl", step, throughput)
         progress = Progress(total, throughput)
-        best = BestCheckpoint(checkpoints, self.best_by)
+        evaluation = PeriodicEvaluation(
+            self.interval,
+            total,
+            self.validation.run,
+            [progress, metrics, tensorboard, BestCheckpoint(checkpoints, self.best_by)],
+        )
         if step < total:
             first = int(self.method.position.numpy()[0])
             views = next(iter(self.pipeline.batches(first, workers=replicas.workers())))
             tensorboard.write_views(step, views, self.pipeline.tokenizer.decode)
+        if self.init_from and not step:
+            evaluation.act(step, {})
         return [
             throughput,
             metrics,
             tensorboard,
             progress,
-            PeriodicEvaluation(
-                self.interval, total, self.validation.run, [progress, metrics, tensorboard, best]
-            ),
+            evaluation,
             *self.worker_callbacks(checkpoints, progress.say),
         ]
 

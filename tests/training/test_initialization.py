@@ -21,10 +21,11 @@ from clipbench_tf.objectives.nearest_neighbor import NearestNeighbor
 from clipbench_tf.optimization.recipe import Recipe
 from clipbench_tf.training import initialization
 from clipbench_tf.training.saved_weights import InitializationError
+from tests.distribution.processes import finish, module, start
 from tests.gin_files import bound, small, trainer
 from tests.method.small_method import LENGTH
 from tests.scripts.in_process import train
-from tests.training.runs import TINY, epochs
+from tests.training.runs import epochs
 
 ONE = tf.distribute.OneDeviceStrategy("/cpu:0")
 SIMCLR = (4, 4, 4)
@@ -67,6 +68,23 @@ def values(layer):
     return {v.path.split("/", 1)[1]: v.numpy() for v in layer.variables}
 
 
+def saved(folder):
+    """What TensorFlow reads from the only checkpoint of a run, by path below the method."""
+    reader = tf.train.load_checkpoint(f"{folder}/checkpoints/ckpt-1")
+    begin, end = "variables/source.S", "/.ATTRIBUTES/VARIABLE_VALUE"
+    return {
+        name.removeprefix(begin).removesuffix(end).replace(".S", "/"): reader.get_tensor(name)
+        for name in reader.get_variable_to_shape_map()
+        if name.startswith(begin)
+    }
+
+
+def embeddings(made):
+    """Of the pictures and captions of `pairs`, as they are evaluated."""
+    features = made.call(pairs(32, LENGTH))
+    return [view.embedding for view in (*features.images, *features.texts)]
+
+
 @pytest.fixture(scope="module")
 def sources(tmp_path_factory):
     """Folder and weights of a run that took a step, by its kind of image tower."""
@@ -77,7 +95,9 @@ def sources(tmp_path_factory):
         source = method("source", objectives, kind=kind)
         source.train_step(pairs(32, LENGTH))
         Checkpoints(folder / "checkpoints", source).save()
-        made[kind] = SimpleNamespace(folder=str(folder), values=values(source))
+        made[kind] = SimpleNamespace(
+            folder=str(folder), values=saved(folder), embeddings=embeddings(source)
+        )
     return made
 
 
@@ -92,14 +112,18 @@ def test_towers_heads_and_temperature_are_the_sources_and_the_rest_is_new(kind, 
     for name, value in values(made).items():
         if name not in ("position", "skipped_steps"):
             np.testing.assert_array_equal(value, source.values[name], err_msg=name)
+    for one, two in zip(embeddings(made), source.embeddings, strict=True):
+        np.testing.assert_array_equal(one, two)
     assert made.position.numpy()[0] == 0
     assert source.values["position"][0] == 4
     assert int(made.optimizer.iterations) == 0
     assert any("moving_mean" in name for name in plan.taken["image_simclr"])
-    assert set(*plan.unused.values()) == {
-        "nearest_neighbor/queue",
-        "nearest_neighbor/pointer",
-    } & set(source.values)
+    assert plan.unused == {
+        f"{source.folder}/checkpoints/ckpt-1": {
+            "nearest_neighbor/queue",
+            "nearest_neighbor/pointer",
+        }
+    }
 
 
 def test_a_queue_of_features_is_no_weight(sources):
@@ -144,7 +168,7 @@ def test_another_image_size_and_context_length_resize_positions_alone(kind, sour
             np.testing.assert_allclose(value[0], source.values[name][0], rtol=1e-6)
         elif name not in ("position", "skipped_steps"):
             np.testing.assert_array_equal(value, source.values[name], err_msg=name)
-    assert f"{positions}: from {before} to" in plan.summary()
+    assert f"Resized: {positions}, from {before} to {after:.0f} positions." in plan.summary()
 
 
 def test_every_replica_has_the_weights(sources, two_replicas):
@@ -162,14 +186,18 @@ def test_what_is_taken_is_told_in_few_lines_and_written_in_full(sources, tmp_pat
     plan = initialization.initialize(made, sources["vit"].folder, ONE)
     lines = plan.summary().splitlines()
     assert len(lines) == 3
+    heads = sum(name.startswith("image_simclr/") for name in sources["vit"].values)
     assert lines[0].endswith("ckpt-1: image (32), text (17), temperature (1).")
-    assert lines[1].split(": ")[1].startswith("image_simclr")
+    assert lines[1] == f"  Not used of it: image_simclr ({heads}), nearest_neighbor (2)."
     assert lines[2].startswith("New: another (")
-    plan.write(tmp_path)
-    facts = json.loads((tmp_path / "initialization.json").read_text())
+    plan.write(tmp_path / "run")
+    facts = json.loads((tmp_path / "run/initialization.json").read_text())
     assert facts["taken"]["temperature"]["logit_scale"].endswith("ckpt-1")
     assert len(facts["taken"]["image"]) == 32
-    assert facts["new"]["another"]
+    assert set(facts["new"]["another"]) == {
+        v.path.split("/", 1)[1] for v in made.objectives[1].variables if v.trainable
+    } | {name for name in values(made) if name.startswith("another/") and "moving_" in name}
+    assert len(*facts["unused"].values()) == heads + 2
 
 
 @pytest.mark.parametrize(
@@ -212,6 +240,47 @@ def test_a_damaged_checkpoint_is_told(sources, tmp_path):
         initialization.initialize(method(), str(tmp_path / "run"), ONE)
 
 
+@pytest.mark.parametrize("owner", ["openai", "lit/locked"])
+def test_converted_weights_and_locked_towers_of_earlier_versions_are_read_as_runs(
+    owner, sources, tmp_path
+):
+    names = {n: v for n, v in sources["vit"].values.items() if n.split("/")[0] == "visual"}
+    state = tf.train.Checkpoint(
+        variables={f"{owner}/{name}": tf.Variable(value) for name, value in names.items()}
+    )
+    folder = str(tmp_path / "made/checkpoints")
+    tf.train.CheckpointManager(state, folder, max_to_keep=1).save(checkpoint_number=0)
+    (tmp_path / "made").rename(tmp_path / "moved")
+    made = method()
+    plan = initialization.initialize(made, str(tmp_path / "moved"), ONE)
+    assert {part: len(found) for part, found in plan.taken.items() if found} == {"image": 32}
+    assert {part: len(found) for part, found in plan.new.items()} == {"text": 17, "temperature": 1}
+    assert plan.unused == {str(tmp_path / "moved/checkpoints/ckpt-0"): set()}
+    now = values(made)
+    for name, value in names.items():
+        np.testing.assert_array_equal(now[name], value, err_msg=name)
+
+
+@pytest.mark.slow
+def test_two_workers_begin_with_the_same_weights_or_neither_begins(sources, tmp_path):
+    def started(second: str) -> list[tuple[int, str]]:
+        folders = (sources["vit"].folder, second)
+        return finish(start(2, module("tests.training.first_weights", tmp_path, *folders)))
+
+    for status, output in started(sources["vit"].folder):
+        assert status == 0, output[-3000:]
+    one, two = (dict(np.load(tmp_path / f"{worker}.npz")) for worker in (0, 1))
+    assert one.keys() == two.keys()
+    for name, value in one.items():
+        np.testing.assert_array_equal(value, two[name], err_msg=name)
+        if not name.startswith(("position", "skipped_steps")):
+            np.testing.assert_array_equal(value, sources["vit"].values[name], err_msg=name)
+    outputs = [output for _, output in started("nowhere")]
+    assert "do not read the same weights" in outputs[0]
+    assert "worker 1 cannot" in outputs[0]
+    assert "There is no checkpoint in 'nowhere'" in outputs[1]
+
+
 @pytest.mark.parametrize(("other", "told"), [(-1, "worker 1 cannot"), (7, "they differ")])
 def test_workers_that_read_something_else_are_told(other, told, sources, monkeypatch):
     monkeypatch.setattr(replicas, "of_workers", lambda strategy, value: [value, other])
@@ -242,11 +311,49 @@ def test_a_run_that_has_begun_needs_the_other_no_more(tmp_path, capsys):
         prepared()
 
 
-@pytest.mark.slow
-def test_a_run_begins_with_the_weights_of_another_and_goes_on_without_it(few_drawings, tmp_path):
-    settings = (*few_drawings, epochs(2), "recipe.Recipe.warmup_epochs = 0")
-    status, output = train(tmp_path / "clip", *settings)
+@pytest.fixture(scope="module")
+def settings(few_drawings):
+    return (*few_drawings, epochs(2), "recipe.Recipe.warmup_epochs = 0")
+
+
+@pytest.fixture(scope="module")
+def trained(settings, tmp_path_factory):
+    """The folder of a run of two steps."""
+    folder = tmp_path_factory.mktemp("runs") / "clip"
+    status, output = train(folder, *settings)
     assert status == 0, output
+    return folder
+
+
+def scores(folder):
+    """Accuracy on the validation split, by step."""
+    entries = map(json.loads, (folder / "metrics.jsonl").read_text().splitlines())
+    names = [f"zero_shot/validation/top{k}" for k in (1, 5)]
+    return {e["step"]: [e[name] for name in names] for e in entries if names[0] in e}
+
+
+def test_a_run_begins_with_the_accuracy_that_the_other_ended_with(settings, trained, tmp_path):
+    status, output = train(
+        tmp_path / "next",
+        *settings,
+        f"train.Trainer.init_from = '{trained}'",
+        "recipe.Recipe.layer_decay = 0.5",
+    )
+    assert status == 0, output
+    assert "ckpt-2: image (" in output
+    assert "New" not in output and "Not used" not in output and "Resized" not in output
+    before, after = scores(trained), scores(tmp_path / "next")
+    assert list(before) == [1, 2]
+    assert list(after) == [0, 1, 2]
+    assert after[0] == before[2] != after[2]
+    assert (tmp_path / "next/checkpoints/best/checkpoint").is_file()
+
+
+@pytest.mark.slow
+def test_a_locked_run_ends_with_the_tower_of_the_other_and_goes_on_without_it(
+    settings, trained, tmp_path
+):
+    shutil.copytree(trained, tmp_path / "clip")
     first = f"train.Trainer.init_from = {{'image': '{tmp_path / 'clip'}'}}"
     again = (*settings, first, "method.Method.locked = {'image': 0}")
     status, output = train(tmp_path / "lit", *again)
@@ -268,4 +375,3 @@ def test_a_run_begins_with_the_weights_of_another_and_goes_on_without_it(few_dra
     status, output = train(tmp_path / "new", *again)
     assert status == 1
     assert "Error: There is no checkpoint in" in output.splitlines()[-1]
-    assert TINY[0] in (tmp_path / "lit/config.gin").read_text()
