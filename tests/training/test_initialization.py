@@ -10,79 +10,17 @@ import tensorflow as tf
 
 from clipbench_tf.checkpoints.checkpoints import Checkpoints
 from clipbench_tf.distribution import replicas
-from clipbench_tf.features import Batch
-from clipbench_tf.method import Method
-from clipbench_tf.models.modified_resnet import ModifiedResNet
-from clipbench_tf.models.text_transformer import TextTransformer
-from clipbench_tf.models.vision_transformer import VisionTransformer
 from clipbench_tf.objectives.image_simclr import ImageSimCLR
 from clipbench_tf.objectives.image_text import ImageText
 from clipbench_tf.objectives.nearest_neighbor import NearestNeighbor
-from clipbench_tf.optimization.recipe import Recipe
 from clipbench_tf.training import initialization
 from clipbench_tf.training.saved_weights import InitializationError
 from tests.distribution.processes import finish, module, start
-from tests.gin_files import bound, small, trainer
 from tests.method.small_method import LENGTH
-from tests.scripts.in_process import train
-from tests.training.runs import epochs
+from tests.training.first_weights import embeddings, method, pairs, saved, values
 
 ONE = tf.distribute.OneDeviceStrategy("/cpu:0")
 SIMCLR = (4, 4, 4)
-
-
-def pairs(size: int, length: int) -> Batch:
-    random = np.random.default_rng(0)
-    ids = np.zeros((4, 2, length), np.int32)
-    ids[..., :3] = random.integers(1, 20, (4, 2, 3))
-    images = random.integers(0, 256, (4, 3, size, size, 3))
-    return {
-        "images": tf.constant(images, tf.uint8),
-        "ids": tf.constant(ids),
-        "position": tf.range(4, dtype=tf.int64),
-    }
-
-
-def method(name="clip", objectives=None, size=32, length=LENGTH, width=8, kind="vit", **arguments):
-    if kind == "vit":
-        image = VisionTransformer(
-            image_size=size, patch_size=16, width=width, depth=2, heads=2, embed_dim=6
-        )
-    else:
-        image = ModifiedResNet(image_size=size, depths=(1, 1, 1, 1), width=4, heads=2, embed_dim=6)
-    text = TextTransformer(
-        context_length=length, vocabulary_size=20, width=4, depth=1, heads=2, embed_dim=6
-    )
-    made = Method(
-        image_encoder=image,
-        text_encoder=text,
-        objectives=objectives or [ImageText()],
-        name=name,
-        **arguments,
-    )
-    Recipe(epochs=2, warmup_epochs=0).compile(made, pairs(size, length), 4)
-    return made
-
-
-def values(layer):
-    return {v.path.split("/", 1)[1]: v.numpy() for v in layer.variables}
-
-
-def saved(folder):
-    """What TensorFlow reads from the only checkpoint of a run, by path below the method."""
-    reader = tf.train.load_checkpoint(f"{folder}/checkpoints/ckpt-1")
-    begin, end = "variables/source.S", "/.ATTRIBUTES/VARIABLE_VALUE"
-    return {
-        name.removeprefix(begin).removesuffix(end).replace(".S", "/"): reader.get_tensor(name)
-        for name in reader.get_variable_to_shape_map()
-        if name.startswith(begin)
-    }
-
-
-def embeddings(made):
-    """Of the pictures and captions of `pairs`, as they are evaluated."""
-    features = made.call(pairs(32, LENGTH))
-    return [view.embedding for view in (*features.images, *features.texts)]
 
 
 @pytest.fixture(scope="module")
@@ -286,92 +224,3 @@ def test_workers_that_read_something_else_are_told(other, told, sources, monkeyp
     monkeypatch.setattr(replicas, "of_workers", lambda strategy, value: [value, other])
     with pytest.raises(InitializationError, match=f"do not read the same weights.*{told}"):
         initialization.initialize(method(), sources["vit"].folder, ONE)
-
-
-def test_a_run_that_has_begun_needs_the_other_no_more(tmp_path, capsys):
-    bindings = small(bound("lit.gin"))
-    trainer("clip.gin", tmp_path / "clip", *bindings).prepare().save()
-    bindings.append(f"train.Trainer.init_from = {{'image': '{tmp_path / 'clip'}'}}")
-    (tmp_path / "lit").mkdir()
-
-    def prepared():
-        built = trainer("lit.gin", tmp_path / "lit", *bindings)
-        return built.method, built.prepare()
-
-    first, checkpoints = prepared()
-    assert "Weights from" in capsys.readouterr().out
-    checkpoints.save()
-    shutil.rmtree(tmp_path / "clip")
-    again, _ = prepared()
-    assert "Weights from" not in capsys.readouterr().out
-    for name, value in values(again).items():
-        np.testing.assert_array_equal(value, values(first)[name], err_msg=name)
-    shutil.rmtree(tmp_path / "lit/checkpoints")
-    with pytest.raises(InitializationError, match="no checkpoint in"):
-        prepared()
-
-
-@pytest.fixture(scope="module")
-def settings(few_drawings):
-    return (*few_drawings, epochs(2), "recipe.Recipe.warmup_epochs = 0")
-
-
-@pytest.fixture(scope="module")
-def trained(settings, tmp_path_factory):
-    """The folder of a run of two steps."""
-    folder = tmp_path_factory.mktemp("runs") / "clip"
-    status, output = train(folder, *settings)
-    assert status == 0, output
-    return folder
-
-
-def scores(folder):
-    """Accuracy on the validation split, by step."""
-    entries = map(json.loads, (folder / "metrics.jsonl").read_text().splitlines())
-    names = [f"zero_shot/validation/top{k}" for k in (1, 5)]
-    return {e["step"]: [e[name] for name in names] for e in entries if names[0] in e}
-
-
-def test_a_run_begins_with_the_accuracy_that_the_other_ended_with(settings, trained, tmp_path):
-    status, output = train(
-        tmp_path / "next",
-        *settings,
-        f"train.Trainer.init_from = '{trained}'",
-        "recipe.Recipe.layer_decay = 0.5",
-    )
-    assert status == 0, output
-    assert "ckpt-2: image (" in output
-    assert "New" not in output and "Not used" not in output and "Resized" not in output
-    before, after = scores(trained), scores(tmp_path / "next")
-    assert list(before) == [1, 2]
-    assert list(after) == [0, 1, 2]
-    assert after[0] == before[2] != after[2]
-    assert (tmp_path / "next/checkpoints/best/checkpoint").is_file()
-
-
-@pytest.mark.slow
-def test_a_locked_run_ends_with_the_tower_of_the_other_and_goes_on_without_it(
-    settings, trained, tmp_path
-):
-    shutil.copytree(trained, tmp_path / "clip")
-    first = f"train.Trainer.init_from = {{'image': '{tmp_path / 'clip'}'}}"
-    again = (*settings, first, "method.Method.locked = {'image': 0}")
-    status, output = train(tmp_path / "lit", *again)
-    assert status == 0, output
-    assert "Weights from" in output
-    assert "New: text (17: " in output
-    assert (tmp_path / "lit/initialization.json").is_file()
-    readers = [tf.train.load_checkpoint(str(tmp_path / n / "checkpoints")) for n in ("clip", "lit")]
-    names = [n for n in readers[1].get_variable_to_shape_map() if ".Svisual.S" in n]
-    assert len(names) > 50
-    for name in names:
-        np.testing.assert_array_equal(*(r.get_tensor(name) for r in readers), err_msg=name)
-
-    shutil.rmtree(tmp_path / "clip")
-    (tmp_path / "lit/record.json").unlink()
-    status, output = train(tmp_path / "lit", *again)
-    assert status == 0, output
-    assert "Going on from step 2 of 2" in output
-    status, output = train(tmp_path / "new", *again)
-    assert status == 1
-    assert "Error: There is no checkpoint in" in output.splitlines()[-1]
