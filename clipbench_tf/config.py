@@ -44,7 +44,10 @@ def _open(path: str) -> _GinFile:
 
 
 def _refuse_moved_names(where: str, text: str) -> None:
-    moved = [f"{old!r} is now {new!r}" for old, new in moved_names.found(text).items()]
+    moved = [
+        f"{old!r} is now {new!r}" if new else f"{old!r} is gone"
+        for old, new in moved_names.found(text).items()
+    ]
     if moved:
         raise ConfigError(f"{where} uses names that have moved: {'; '.join(moved)}.")
 

@@ -4,7 +4,7 @@ CLIP, SLIP, FILIP, DeCLIP and DeFILIP are all this class with other objectives (
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import keras
@@ -12,6 +12,8 @@ import tensorflow as tf
 
 from clipbench_tf.distribution import replicas
 from clipbench_tf.features import Batch, Features, ImageFeatures, TextFeatures
+from clipbench_tf.models import depth
+from clipbench_tf.models.batch_norm import batch_norms
 from clipbench_tf.objectives.objective import Objective
 from clipbench_tf.optimization import gradient_cache
 from clipbench_tf.optimization.loss_scale import LossScale
@@ -35,6 +37,8 @@ class Method(keras.Model):
             synchronised between replicas.
         chunks: number of parts in which a replica's batch is encoded, one at a time, to save
             memory; the gradient stays that of the whole batch (see `gradient_cache.py`).
+        locked: by 'image' or 'text', how many last blocks of a locked tower stay free, with what
+            follows them; 0 locks all of it (LiT, Zhai et al. 2021).
 
     Raises:
         ValueError: for objectives without or with equal names, or a value out of range.
@@ -51,6 +55,7 @@ class Method(keras.Model):
         chunks: int = 1,
         separate_views: bool = False,
         xla: bool = False,
+        locked: Mapping[str, int] | None = None,
         name: str = "method",
     ) -> None:
         super().__init__(name=name)
@@ -67,6 +72,8 @@ class Method(keras.Model):
         self.chunks, self.separate_views, self.xla = chunks, separate_views, xla
         self.image_encoder, self.text_encoder = image_encoder, text_encoder
         self.objectives = list(objectives)
+        self.locked = dict(locked or {})
+        depth.lock(self.towers, self.locked)
         self._check_towers()
         float16 = keras.config.dtype_policy().compute_dtype == "float16"
         self.loss_scale = LossScale(name="loss_scale") if float16 else None
@@ -85,8 +92,7 @@ class Method(keras.Model):
         self.logit_scale = self.add_weight(
             (), keras.initializers.Constant(self._start), dtype="float32", name="logit_scale"
         )
-        # How many records of its endless stream each worker has read: a resumed run continues
-        # there (see data/pipeline.py).
+        # How many records of its endless stream each worker has read (see data/pipeline.py).
         self.position = self.add_weight(
             (replicas.workers(),), "zeros", dtype="int64", trainable=False, name="position"
         )
@@ -98,13 +104,19 @@ class Method(keras.Model):
         self._check_captions(batch["ids"])
         features = self.call(batch)
         self._check_widths(features)
-        self._check_towers()  # again, for towers that make their layers in `build`
+        depth.lock(self.towers, self.locked)  # again, for what towers make in `build`
+        self._check_towers()
         for objective in self.objectives:
             objective(features)
 
+    @property
+    def towers(self) -> dict[str, keras.layers.Layer]:
+        """By what they encode."""
+        return {"image": self.image_encoder, "text": self.text_encoder}
+
     def _check_captions(self, ids: tf.Tensor) -> None:
         longest = getattr(self.text_encoder, "context_length", None)
-        if longest is not None and ids.shape[-1] is not None and ids.shape[-1] > longest:
+        if longest and ids.shape[-1] and ids.shape[-1] > longest:
             raise ValueError(
                 f"Captions have {ids.shape[-1]} positions, but the text tower reads {longest}; "
                 f"give the tokenizer and the tower the same context_length."
@@ -120,7 +132,7 @@ class Method(keras.Model):
 
     def _check_towers(self) -> None:
         """Raises ValueError where `chunks` would change the gradient, or `xla` cannot compile."""
-        for tower in (self.image_encoder, self.text_encoder):
+        for tower in self.towers.values():
             trainable = [x for x in tower._flatten_layers() if x.trainable]
             norms = [x for x in batch_norms(tower) if x.trainable]
             random = [x for x in trainable if getattr(x, "seed_generator", None) is not None]
@@ -167,11 +179,11 @@ class Method(keras.Model):
         return _by_view(lambda flat: self._encode(self.text_encoder, flat, training), ids)
 
     def _encode(self, tower: keras.layers.Layer, x: tf.Tensor, training: bool) -> Any:
+        training = training and tower.trainable
         if not (self.xla and self.built):
             return tower(x, training=training)
         # One function for each replica, as each has its own variables.
-        run = tf.function(lambda inputs: tower(inputs, training=training), jit_compile=True)
-        return run(x)
+        return tf.function(lambda inputs: tower(inputs, training=training), jit_compile=True)(x)
 
     def scale(self) -> tf.Tensor:
         """Scalar float32: 1 / temperature."""
@@ -192,7 +204,9 @@ class Method(keras.Model):
                 variables,
                 self.chunks,
             )
-        with tf.GradientTape() as tape:
+        # Nothing is kept, or differentiated, of what comes before the first that is trained.
+        with tf.GradientTape(watch_accessed_variables=False) as tape:
+            tape.watch(variables)
             scalars, loss = self.losses(self.call(batch, training=True))
         return scalars, tape.gradient(loss, variables)
 
@@ -270,11 +284,6 @@ class Method(keras.Model):
             self.train_function = replicas.distributed(
                 self.train_step, tf.distribute.get_strategy()
             )
-
-
-def batch_norms(layer: keras.layers.Layer) -> list[keras.layers.BatchNormalization]:
-    """The batch norms among the layers of `layer`, itself included."""
-    return [x for x in layer._flatten_layers() if isinstance(x, keras.layers.BatchNormalization)]
 
 
 def _by_view(encode, views: tf.Tensor) -> tuple:

@@ -54,6 +54,16 @@ MODULES = {
     "training.view_grid": "callbacks.tensorboard.view_grid",
 }
 CONFIGURABLES = {"runtime.prepare": "strategy.prepare"}
+# A locked tower was in a layer of its own; now it is the `image_encoder`, as any other is.
+STATEMENTS = {
+    r"from clipbench_tf\.models import locked\b": "from clipbench_tf.training import train",
+    r"method\.Method\.image_encoder = @locked\.Locked\(\)": "method.Method.locked = {'image': 0}",
+    r"locked\.Locked\.encoder(?= =)": "method.Method.image_encoder",
+    r"locked\.Locked\.checkpoint = (?:\\\n *)?(%\w+|['\"].*['\"])": (
+        r"train.Trainer.init_from = {'image': \1}"
+    ),
+    r"locked\.Locked\.name = .*": "",
+}
 
 
 def _split(module: str) -> tuple[str, str]:
@@ -72,15 +82,17 @@ def _patterns() -> Iterator[tuple[re.Pattern[str], str]]:
         yield re.compile(rf"\bclipbench_tf\.{re.escape(old)}\b"), f"clipbench_tf.{new}"
     for old, new in CONFIGURABLES.items():
         yield re.compile(rf"(?<![\w.]){re.escape(old)}\b"), new
+    for old, new in STATEMENTS.items():
+        yield re.compile(rf"(?<![\w.]){old}"), new
 
 
 _PATTERNS = tuple(_patterns())
 
 
 def found(text: str) -> dict[str, str]:
-    """The old names in gin `text`, comments excluded, and the new name of each."""
+    """The old names in gin `text`, comments excluded, and the new name of each, "" for none."""
     code = re.sub(r"#.*", "", text)
-    return {match[0]: new for pattern, new in _PATTERNS for match in pattern.finditer(code)}
+    return {m[0]: m.expand(new) for pattern, new in _PATTERNS for m in pattern.finditer(code)}
 
 
 def translated(text: str) -> str:

@@ -47,15 +47,15 @@ def main(argv: list[str]) -> None:
             from clipbench_tf.data.corrupt import CorruptDataError
             from clipbench_tf.data.sources import DatasetError
             from clipbench_tf.distribution import lost_workers
-            from clipbench_tf.models.locked import LockedTowerError
             from clipbench_tf.training.build_trainer import build_trainer
             from clipbench_tf.training.results import ResultsError
+            from clipbench_tf.training.saved_weights import InitializationError
     except ValueError as error:
         sys.exit(f"Error: {error}")
 
     known = (
         *(CheckpointError, CorruptDataError, DatasetError),
-        *(LockedTowerError, NonFiniteError, ResultsError),
+        *(InitializationError, NonFiniteError, ResultsError),
     )
     try:
         try:

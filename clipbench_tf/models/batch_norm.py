@@ -13,7 +13,8 @@ class BatchNorm(keras.layers.BatchNormalization):
 
     A single replica trains through TensorFlow's fused kernel, which takes a fifth off the time of a
     small tower on a CPU. Several exchange mean and variance in one collective a call; Keras needs
-    three for sums and sums of squares, and loses precision in their difference.
+    three for sums and sums of squares, and loses precision in their difference. A locked layer
+    (`trainable` is False) uses its running statistics in training, too, and leaves them alone.
 
     Args:
         synchronized: whether statistics are those of the global batch, or of each replica.
@@ -30,8 +31,8 @@ class BatchNorm(keras.layers.BatchNormalization):
         )
 
     def call(self, inputs: tf.Tensor, training: bool = False, mask: None = None) -> tf.Tensor:
-        if not training:
-            return super().call(inputs, training=training, mask=mask)
+        if not (training and self.trainable):
+            return super().call(inputs, training=False, mask=mask)
         x = tf.cast(inputs, tf.float32)
         if self.synchronized and replicas.count() > 1:
             output, mean, variance = self._over_replicas(x)
@@ -70,3 +71,8 @@ class BatchNorm(keras.layers.BatchNormalization):
 
     def _update_average(self, average: keras.Variable, value: tf.Tensor) -> None:
         average.assign(self.momentum * average.value + (1.0 - self.momentum) * value)
+
+
+def batch_norms(layer: keras.layers.Layer) -> list[keras.layers.BatchNormalization]:
+    """The batch norms among the layers of `layer`, itself included."""
+    return [x for x in layer._flatten_layers() if isinstance(x, keras.layers.BatchNormalization)]

@@ -1,6 +1,6 @@
 """AdamW in one pass over memory (Loshchilov and Hutter 2019)."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import keras
 import tensorflow as tf
@@ -16,6 +16,16 @@ class FusedAdamW(keras.optimizers.AdamW):
     Gradients must be those of the global batch: clipping acts on them, and every replica updates
     its own copies without communication.
     """
+
+    _rates: Mapping[str, float] | None = None
+
+    def scale_learning_rates(self, rates: Mapping[str, float]) -> None:
+        """Multiplies the learning rate of the variables of some paths, their decay included.
+
+        Args:
+            rates: the factor by path; those that are missing have 1.
+        """
+        self._rates = rates
 
     def apply(
         self,
@@ -44,6 +54,8 @@ class FusedAdamW(keras.optimizers.AdamW):
         index = self._get_variable_index(variable)
         dtype = variable.dtype  # the kernel aborts the process if a dtype differs
         rate = tf.cast(learning_rate, dtype)
+        if self._rates:
+            rate *= self._rates.get(variable.path, 1.0)
         if self._use_weight_decay(variable):
             variable.assign_sub(variable.value * (rate * tf.cast(self.weight_decay, dtype)))
         beta_1, beta_2 = tf.cast(self.beta_1, dtype), tf.cast(self.beta_2, dtype)

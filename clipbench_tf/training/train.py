@@ -1,7 +1,7 @@
 """The training run: everything wired, trained through `Model.fit`, evaluated and exported."""
 
 import contextlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TypeVar
 
@@ -25,6 +25,7 @@ from clipbench_tf.evaluation.scorers import Scorer, cosine
 from clipbench_tf.evaluation.zero_shot import ZeroShot
 from clipbench_tf.method import Method
 from clipbench_tf.optimization.recipe import Recipe
+from clipbench_tf.training import initialization
 from clipbench_tf.training.compatibility import check_compatible
 from clipbench_tf.training.results import RunResults
 from clipbench_tf.training.segments import segments
@@ -59,11 +60,16 @@ class Trainer:
             says so and goes on.
         skip_non_finite: steps in a row that are skipped where loss or gradient is not finite; one
             more ends the run.
+        init_from: where the run's first weights come from: the folder of another run or of
+            converted weights, or one for each of some parts ('image', 'text', 'temperature', the
+            name of an objective). What is not there begins at random. Position embeddings are
+            interpolated to another image size or context length. The validation split is scored
+            before the first step, too. A run that goes on has its weights from its own checkpoints.
 
     Raises:
         ValueError: if the global batch does not divide among the replicas, shards of several
-            workers do not hold what dataset.json says, or an objective counts padding that the
-            pipeline trims.
+            workers do not hold what dataset.json says, an objective counts padding that the
+            pipeline trims, or the recipe's layer-wise decay is not for these towers.
     """
 
     def __init__(
@@ -85,6 +91,7 @@ class Trainer:
         keep_checkpoints: int = 3,
         must_save: bool = False,
         skip_non_finite: int = 0,
+        init_from: str | Mapping[str, str] | None = None,
     ) -> None:
         check_compatible(strategy, method, pipeline)
         self.workdir, self.strategy = Path(workdir), strategy
@@ -111,11 +118,12 @@ class Trainer:
         )
         self.best_by = f"zero_shot/{validation_split}/top1"
         recipe.schedule(pipeline.steps_per_epoch)  # an impossible one is an error now, not later
+        recipe.layer_rates(list(method.towers.values()))
         self.total_steps = recipe.total_steps(pipeline.steps_per_epoch)
         self.interval = max(1, -(-self.total_steps // evaluations))
         self.checkpoint_every, self.log_every = checkpoint_every, log_every
         self.keep_checkpoints, self.must_save = keep_checkpoints, must_save
-        self.skip_non_finite = skip_non_finite
+        self.skip_non_finite, self.init_from = skip_non_finite, init_from
 
     def run(self, config: str = "") -> dict:
         """Trains, evaluates, exports; returns the record. `config` is shown in TensorBoard.
@@ -155,10 +163,11 @@ class Trainer:
         return record
 
     def prepare(self) -> Checkpoints:
-        """Creates all variables and restores the latest checkpoint, if there is one.
+        """Creates all variables and restores the latest checkpoint, or else the first weights.
 
         Raises:
             CheckpointError: if workers found different ones.
+            InitializationError: if `init_from` does not have the first weights, or they do not fit.
         """
         self.recipe.compile(self.method, self.pipeline.example(), self.pipeline.steps_per_epoch)
         checkpoints = Checkpoints(
@@ -178,6 +187,11 @@ class Trainer:
             print(f"{self.method.name}: {self.method.count_params():,} parameters, {self.workdir}")
             if step:
                 print(f"Going on from step {step} of {self.total_steps}.", flush=True)
+        if checkpoints.latest == "none" and (self.init_from or self.method.locked):
+            first = initialization.initialize(self.method, self.init_from, self.strategy)
+            if replicas.worker() == 0:
+                print(first.summary(), flush=True)
+                first.write(self.workdir)
         return checkpoints
 
     def fit(self, checkpoints: Checkpoints, callbacks: list[keras.callbacks.Callback]) -> None:
@@ -239,19 +253,24 @@ class Trainer:
         total, step = self.total_steps, checkpoints.step()
         metrics = self._open_log(MetricsLog, "metrics.jsonl", step, throughput)
         progress = Progress(total, throughput)
-        best = BestCheckpoint(checkpoints, self.best_by)
+        evaluation = PeriodicEvaluation(
+            self.interval,
+            total,
+            self.validation.run,
+            [progress, metrics, tensorboard, BestCheckpoint(checkpoints, self.best_by)],
+        )
         if step < total:
             first = int(self.method.position.numpy()[0])
             views = next(iter(self.pipeline.batches(first, workers=replicas.workers())))
             tensorboard.write_views(step, views, self.pipeline.tokenizer.decode)
+        if self.init_from and not step:
+            evaluation.act(step, {})
         return [
             throughput,
             metrics,
             tensorboard,
             progress,
-            PeriodicEvaluation(
-                self.interval, total, self.validation.run, [progress, metrics, tensorboard, best]
-            ),
+            evaluation,
             *self.worker_callbacks(checkpoints, progress.say),
         ]
 

@@ -1,12 +1,14 @@
 """Gin names of earlier versions: told in gin files, understood in run folders."""
 
 import importlib
+import re
 from pathlib import Path
 
 import pytest
 
 from clipbench_tf import config, moved_names
 from clipbench_tf.config import ConfigError
+from clipbench_tf.models.modified_resnet import ModifiedResNet
 from clipbench_tf.training import precision
 
 # The config.gin of `scripts/train.py --gin_file=gin/defilip.gin
@@ -103,3 +105,44 @@ def test_an_argument_that_the_folder_does_not_know_may_have_its_default_alone(fo
     build(folder, ["defilip.gin"], *BINDINGS, "modified_resnet.ModifiedResNet.mean = (0, 0, 0)")
     with pytest.raises(ConfigError, match=r"ModifiedResNet\.mean"):
         config.claim(folder)
+
+
+# As gin/lit.gin was, and lines of the config.gin that its run left.
+LOCKED = """
+from clipbench_tf.models import locked
+from clipbench_tf.models import modified_resnet
+from clipbench_tf.training import train
+method.Method.image_encoder = @locked.Locked()
+locked.Locked.encoder = @modified_resnet.ModifiedResNet()
+locked.Locked.checkpoint = \\
+    'runs/clip'
+"""
+
+
+def test_a_locked_tower_is_told_its_new_bindings(tmp_path):
+    (tmp_path / "mine.gin").write_text(LOCKED, encoding="utf-8")
+    with pytest.raises(ConfigError) as caught:
+        config.parse([str(tmp_path / "mine.gin")])
+    for told in (
+        "is now \"train.Trainer.init_from = {'image': 'runs/clip'}\"",
+        "'locked.Locked.encoder' is now 'method.Method.image_encoder'",
+        "is now \"method.Method.locked = {'image': 0}\"",
+    ):
+        assert told in str(caught.value)
+    with pytest.raises(ConfigError, match=r"'locked.Locked.name = 1' is gone"):
+        config.parse(["clip.gin"], ["locked.Locked.name = 1"])
+
+
+def test_the_saved_config_of_a_locked_tower_builds_what_it_did(tmp_path):
+    shipped = Path(config.__file__).parents[1] / "gin/clip.gin"
+    includes = "".join(re.findall(r"include .*\n", shipped.read_text(encoding="utf-8")))
+    head = "from __gin__ import dynamic_registration\nfrom clipbench_tf import method\n"
+    text = f"{includes}{head}{LOCKED}locked.Locked.name = 'locked'\n"
+    (tmp_path / "config.gin").write_text(text, encoding="utf-8")
+    config.parse([str(tmp_path / "config.gin")], ["image_views.ImageViews.compiled = False"])
+    strategy = config.build("strategy.prepare")
+    trainer = config.build("train.Trainer", workdir=tmp_path, strategy=strategy)
+    config.check_used()
+    assert trainer.init_from == {"image": "runs/clip"}  # the text tower begins at random
+    assert dict(trainer.method.locked) == {"image": 0}
+    assert isinstance(trainer.method.image_encoder, ModifiedResNet)

@@ -59,6 +59,5 @@ def compiled(
 ) -> Method:
     """A method as a training run makes it, ready to train."""
     method = Method(**towers(width), objectives=objectives or [ImageText()], **arguments)
-    method.build(batch() if sample is None else sample)
-    method.compile(optimizer=recipe.optimizer(method.trainable_variables, STEPS_PER_EPOCH))
+    recipe.compile(method, batch() if sample is None else sample, STEPS_PER_EPOCH)
     return method

@@ -52,6 +52,30 @@ def test_weights_and_moments_are_those_of_keras():
         np.testing.assert_allclose(ours, theirs, rtol=2e-6, atol=1e-7)
 
 
+def test_rates_of_single_variables_are_those_of_adamw_by_hand():
+    ours = variables()
+    hand = [(v.numpy().astype(np.float64), 0.0, 0.0) for v in ours]
+    factors = {ours[0].path: 0.25, ours[1].path: 0.5, ours[2].path: 0.0625}  # a scalar has 1
+    optimizer = FusedAdamW(**SETTINGS)
+    optimizer.build(ours)
+    optimizer.exclude_from_weight_decay(ours[2:])
+    optimizer.scale_learning_rates(factors)
+    for step in range(5):
+        given = list(map(tf.convert_to_tensor, gradients(step)))
+        optimizer.apply(given, ours)
+        for i, (weight, mean, square) in enumerate(hand):
+            gradient = given[i].numpy().astype(np.float64)
+            rate = 0.01 * (0.25, 0.5, 0.0625, 1.0)[i]
+            mean = 0.9 * mean + 0.1 * gradient
+            square = 0.98 * square + 0.02 * gradient**2
+            corrected = mean / (1 - 0.9 ** (step + 1)), square / (1 - 0.98 ** (step + 1))
+            kept = 1 - rate * (0.1 if i < 2 else 0.0)
+            weight = kept * weight - rate * corrected[0] / (np.sqrt(corrected[1]) + 1e-8)
+            hand[i] = weight, mean, square
+    for variable, (weight, _, _) in zip(ours, hand, strict=True):
+        np.testing.assert_allclose(variable.numpy(), weight, rtol=1e-5, atol=1e-6)
+
+
 def test_replicas_step_by_the_sum_of_their_gradients(two_replicas):
     with two_replicas.scope():
         weight = keras.Variable([1.0, -2.0], name="weight")

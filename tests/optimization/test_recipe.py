@@ -167,3 +167,48 @@ def test_refuses_a_warmup_that_is_not_shorter_than_the_run():
         recipe.schedule(10)
     with pytest.raises(ValueError, match="shorten the warm-up or train longer"):
         recipe.optimizer([], 10)
+
+
+def test_layer_decay_equals_torch_with_a_group_for_each_layer():
+    method = compiled(recipe=Recipe(layer_decay=0.5, epochs=4, warmup_epochs=0, weight_decay=0.3))
+    # By hand, for one block: embeddings, block, and what follows.
+    factors = {"conv1": 0.25, "class_embedding": 0.25, "positional_embedding": 0.25}
+    factors |= {"token_embedding": 0.25, "ln_pre": 0.25, "transformer": 0.5}
+    ours = method.trainable_variables
+    theirs = [torch.nn.Parameter(torch.tensor(v.numpy())) for v in ours]
+    rates = [factors.get((*v.path.split("/"), "")[2], 1.0) for v in ours]
+    assert [rates.count(f) for f in (0.25, 0.5)] == [5 + 2, 12 + 12]
+    groups = [
+        {"params": [p], "weight_decay": 0.3 if decayed(v) else 0.0}
+        for p, v in zip(theirs, ours, strict=True)
+    ]
+    reference = torch.optim.AdamW(groups, betas=(0.9, 0.98), eps=1e-8)
+    random = np.random.default_rng(1)
+    for step in range(5):
+        gradients = [random.normal(size=v.shape).astype(np.float32) for v in ours]
+        method.optimizer.apply(list(map(tf.constant, gradients)), ours)
+        for group, factor in zip(reference.param_groups, rates, strict=True):
+            group["lr"] = factor * 1e-3 * (1 + np.cos(np.pi * step / 16)) / 2
+        for parameter, gradient in zip(theirs, gradients, strict=True):
+            parameter.grad = torch.tensor(gradient)
+        reference.step()
+    for v, parameter in zip(ours, theirs, strict=True):
+        np.testing.assert_allclose(
+            v.numpy(), parameter.detach().numpy(), rtol=0, atol=1e-5, err_msg=v.path
+        )
+
+
+def test_a_layer_decay_of_1_changes_no_rate():
+    method = compiled()
+    assert not Recipe().layer_rates(list(method.towers.values()))
+
+
+@pytest.mark.parametrize("decay", [0.0, 1.5])
+def test_refuses_a_layer_decay_out_of_range(decay):
+    with pytest.raises(ValueError, match="above 0, and at most 1"):
+        Recipe(layer_decay=decay)
+
+
+def test_refuses_layer_decay_for_a_tower_whose_order_of_layers_is_not_known():
+    with pytest.raises(ValueError, match=r"tower Dense is not known: bind recipe.*= 1\.0"):
+        Recipe(layer_decay=0.9).layer_rates([keras.layers.Dense(2)])

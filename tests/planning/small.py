@@ -43,7 +43,9 @@ def batch() -> Batch:
     }
 
 
-def method(*objectives: Objective, recompute: bool = False, image=None, **options: int) -> Method:
+def method(
+    *objectives: Objective, recompute: bool = False, image=None, **options: object
+) -> Method:
     """Image-text InfoNCE and other `objectives` on small towers, built."""
     made = Method(
         image_encoder=image or vit(recompute=recompute),

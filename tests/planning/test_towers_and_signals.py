@@ -106,6 +106,15 @@ def test_a_frozen_patch_embedding_has_no_gradient():
     np.testing.assert_allclose(found.saved, graph.saved()["activations"], rtol=0.01)
 
 
+@pytest.mark.parametrize("image", [small.vit, small.resnet])
+def test_a_locked_tower_has_no_gradient_and_keeps_nothing(image):
+    made = small.method(image=image(), locked={"image": 0})
+    found, graph = small.costs(made), graph_of(made)
+    np.testing.assert_allclose([found.forward, found.backward], graph.flops(), rtol=1e-3)
+    np.testing.assert_allclose(found.saved, graph.saved()["activations"], rtol=0.01)
+    assert memory.optimizer(made) == 8 + 8 * (made.text_encoder.count_params() + 1)
+
+
 def test_chunks_encode_twice_and_keep_one_chunk():
     made = small.method()
     whole = memory.image_tower(made, small.work(made))

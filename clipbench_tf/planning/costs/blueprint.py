@@ -7,7 +7,6 @@ import tensorflow as tf
 
 from clipbench_tf.data.pipeline import Pipeline
 from clipbench_tf.method import Method
-from clipbench_tf.models.locked import Locked
 
 
 def create_variables(method: Method, pipeline: Pipeline, text_length: int) -> None:
@@ -27,11 +26,6 @@ def create_variables(method: Method, pipeline: Pipeline, text_length: int) -> No
     }
     if pipeline.mask_probability > 0:
         batch["mlm_labels"] = tf.TensorSpec([1, text_length], tf.int32)
-    encoder = method.image_encoder
-    if isinstance(encoder, Locked):
-        # `Locked.build` loads another run's weights, which a plan does not need.
-        encoder.encoder.trainable = False
-        encoder.built = True
     # Keras allocates no memory for variables in this scope; the traced function is never run.
     with keras.StatelessScope(initialize_variables=False):
         tf.function(method.build, autograph=False).get_concrete_function(batch)

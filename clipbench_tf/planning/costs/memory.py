@@ -2,6 +2,8 @@
 
 import dataclasses
 
+import keras
+
 from clipbench_tf.method import Method
 from clipbench_tf.planning.costs import blueprint, signals, towers
 from clipbench_tf.planning.costs.operations import PASSES, Costs
@@ -88,12 +90,17 @@ def text_tower(method: Method, work: Workload) -> Costs:
     return _in_chunks(method.text_encoder, items, kept, work)
 
 
-def _in_chunks(encoder: object, items: float, kept: int, work: Workload) -> Costs:
+def _in_chunks(encoder: keras.layers.Layer, items: float, kept: int, work: Workload) -> Costs:
     """Costs of encoding `items`, all at once or in chunks.
+
+    A locked tower is encoded only; a partly locked one counts as if it were free, an upper bound.
 
     In chunks, memory holds one chunk's activations, and the features of every item, `kept` numbers,
     with their gradients. Each chunk is encoded twice (see optimization/gradient_cache.py).
     """
+    if not encoder.trainable:
+        whole = towers.costs(encoder, items, work)
+        return Costs(forward=whole.forward, working=whole.working)
     if work.chunks == 1:
         return towers.costs(encoder, items, work)
     one = towers.costs(encoder, items / work.chunks, work)

@@ -7,7 +7,6 @@ layers; the tests count it in the graph of a training step.
 import dataclasses
 import functools
 
-from clipbench_tf.models.locked import Locked
 from clipbench_tf.models.modified_resnet import ModifiedResNet
 from clipbench_tf.models.text_transformer import TextTransformer
 from clipbench_tf.models.transformer import Block, Transformer
@@ -32,12 +31,11 @@ class Widths:
 
 def widths(encoder: object, text_length: int = 0) -> Widths:
     """The widths of a tower's features; of a text tower's, for texts of `text_length`."""
-    inner = encoder.encoder if isinstance(encoder, Locked) else encoder
-    if isinstance(inner, (VisionTransformer, ModifiedResNet)):
-        return Widths(inner.embed_dim, inner.width, inner.patches)
-    if isinstance(inner, TextTransformer):
-        return Widths(inner.embed_dim, inner.width, text_length)
-    raise unknown(inner)
+    if isinstance(encoder, (VisionTransformer, ModifiedResNet)):
+        return Widths(encoder.embed_dim, encoder.width, encoder.patches)
+    if isinstance(encoder, TextTransformer):
+        return Widths(encoder.embed_dim, encoder.width, text_length)
+    raise unknown(encoder)
 
 
 def unknown(encoder: object) -> ValueError:
@@ -56,12 +54,6 @@ def costs(encoder: object, items: float, work: Workload) -> Costs:
         ValueError: for a tower without costs.
     """
     raise unknown(encoder)
-
-
-@costs.register
-def _(encoder: Locked, items: float, work: Workload) -> Costs:
-    inner = costs(encoder.encoder, items, work)
-    return Costs(forward=inner.forward, working=inner.working)
 
 
 @costs.register
