@@ -23,8 +23,6 @@ from clipbench_tf.data.readers.reader import Reader
 
 SPLITS = {"train": "train", "training": "train", "test": "test", "testing": "test"}
 SPLITS |= dict.fromkeys(("val", "valid", "validation"), "validation")
-
-
 Found = Mapping[str, Mapping[str, list[str]]]  # paths of pictures, by split and class
 
 
@@ -119,10 +117,7 @@ def _splits(root: str, options: Mapping[str, str]) -> tuple[dict[str, Reader], C
 
 
 def _readers(
-    root: str,
-    options: Mapping[str, str],
-    found: Mapping[str, Mapping[str, list[str]]],
-    divided: bool,
+    root: str, options: Mapping[str, str], found: Found, divided: bool
 ) -> tuple[dict[str, Reader], Classes]:
     """The same of the pictures that are `found`, in folders of splits or not `divided`."""
     ids = ordered({name for split in found.values() for name, paths in split.items() if paths})

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 from clipbench_tf.data.readers import files
 from clipbench_tf.data.readers.dataset import Dataset, DatasetError
-from clipbench_tf.data.readers.labelled.duplicates import permitted
+from clipbench_tf.data.readers.labelled import imagenet
 from clipbench_tf.data.readers.tfrecords import TFRecordReader
 
 DESCRIPTION = "dataset.json"
@@ -65,7 +65,7 @@ def _mistakes(
 ) -> Iterator[str]:
     """What contradicts itself in a description, one sentence each, with its line."""
     seen: set[str] = set()
-    shared = permitted(classes)
+    shared = imagenet.are_names(classes)
     for number, name in enumerate(classes):
         if not name.strip():
             yield f"{_line(text, name)}: class {number} has no name; write one."

@@ -1,6 +1,6 @@
 """Classes that have the same name: no picture can tell them apart."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from clipbench_tf.data.readers.dataset import DatasetError
 from clipbench_tf.data.readers.labelled import imagenet
@@ -13,10 +13,7 @@ def duplicates(classes: Sequence[str]) -> dict[str, tuple[int, ...]]:
     Names are the same if their prompts are: cleaned (`cleaning.clean`), and in lower case, as
     tokenizers read them.
     """
-    numbers: dict[str, list[int]] = {}
-    for number, name in enumerate(classes):
-        numbers.setdefault(clean(name).lower(), []).append(number)
-    return {name: tuple(found) for name, found in numbers.items() if len(found) > 1}
+    return _shared(clean(name).lower() for name in classes)
 
 
 def permitted(classes: Sequence[str]) -> bool:
@@ -29,7 +26,9 @@ def permitted(classes: Sequence[str]) -> bool:
 
 
 def refuse_duplicates(classes: Sequence[str], ids: Sequence[str]) -> None:
-    """Refuses names that are not `permitted`.
+    """Refuses names that are the same to the letter, but for those of CLIP's list.
+
+    "A" and "a" can be learned, if not told apart by prompts; so data may have both.
 
     Args:
         ids: what the data calls the classes.
@@ -37,10 +36,19 @@ def refuse_duplicates(classes: Sequence[str], ids: Sequence[str]) -> None:
     Raises:
         DatasetError: naming two classes and the remedy.
     """
-    if permitted(classes):
+    shared = _shared(map(clean, classes))
+    if not shared or imagenet.are_names(classes):
         return
-    name, (first, second, *_) = next(iter(duplicates(classes).items()))
+    name, (first, second, *_) = next(iter(shared.items()))
     raise DatasetError(
         f"The classes {ids[first]!r} and {ids[second]!r} (numbers {first} and {second}) are both "
         f"called {name!r}; rename one, or give names that differ by classnames."
     )
+
+
+def _shared(names: Iterable[str]) -> dict[str, tuple[int, ...]]:
+    """The names that stand twice or more, with their places."""
+    places: dict[str, list[int]] = {}
+    for place, name in enumerate(names):
+        places.setdefault(name, []).append(place)
+    return {name: tuple(found) for name, found in places.items() if len(found) > 1}

@@ -102,13 +102,12 @@ def _order(
     file: str, given: Mapping[str, str], every: Sequence[str], classnames: str
 ) -> Mapping[int, str]:
     """What the numbers in the file of labels stand for."""
-    first = 0 if "0" in every else 1
-    known = [text for path, text in given.items() if imagenet.FIRST_PICTURE in path]
+    first = min(1, *map(int, every))
+    known = [int(text) for path, text in given.items() if imagenet.FIRST_PICTURE in path]
     if classnames == SHIPPED:
-        if first == 0 and known == [str(_SORTED_FIRST)]:
+        if first == 0 and known == [_SORTED_FIRST]:
             return dict(enumerate(imagenet.names()))
-        places = (os.path.dirname(file) or ".", *_places(os.path.dirname(file) or "."))
-        if first == 1 and (kit := imagenet_kit.order_near(places)):
+        if first and (kit := imagenet_kit.order_near(_places(os.path.dirname(file) or "."))):
             return kit
         raise DatasetError(
             f"{file} has numbers, and nothing tells which classes they count. If they are those of "
@@ -122,10 +121,11 @@ def _order(
     ids = [entry.id or f"{number:09d}" for number, entry in enumerate(entries)]
     official = any(_NUMBERED.search(path) for path in given)
     if official and len(ids) == len(imagenet.names()) and ids == sorted(ids):
-        if wrong := [text for text in known if int(text) - first != _SORTED_FIRST]:
-            state = f"by it that is of class {int(wrong[0]) - first}, not of {_SORTED_FIRST}"
-        else:
-            state = "" if known or first == 0 else "without that, this cannot be told"
+        state = ""
+        if wrong := [number - first for number in known if number - first != _SORTED_FIRST]:
+            state = f"by it that is of class {wrong[0]}, not of {_SORTED_FIRST}"
+        elif not known and first:
+            state = "without that, this cannot be told"
         if state:
             raise DatasetError(
                 f"{file} may have the numbers of ILSVRC's kit, whose order is its own, but "

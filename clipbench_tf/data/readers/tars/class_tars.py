@@ -25,7 +25,7 @@ def synsets(paths: Sequence[str]) -> list[str]:
     Raises:
         DatasetError: if the first tar holds tars, or ImageNet's validation set without folders.
     """
-    found = {path.rpartition("/")[2].partition(".")[0] for path in paths}
+    found = {path.rpartition("/")[2].removesuffix(".tar") for path in paths}
     if not imagenet.are_classes(found):
         first = _first_file(paths[0])
         _refuse_unlabelled(paths[0], first)

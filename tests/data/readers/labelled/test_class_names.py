@@ -88,11 +88,14 @@ def test_numbers_are_in_the_order_of_their_values():
     assert ordered({"010", "9", "001"}) == ["001", "9", "010"]
 
 
+def test_letters_of_both_cases_are_classes():
+    assert class_names(["A", "a"]) == ("A", "a")
+
+
 @pytest.mark.parametrize(
     ("text", "words"),
     [
         ("a\tone\nb\tone\n", r"'a' and 'b' \(numbers 0 and 1\) are both called 'one'; rename"),
-        ("One\none\n", "both called 'one'"),
         ("caf\u00e9\ncafe\u0301\n", "both called 'caf\u00e9'"),
         ("a\tone\ntwo\n", r"names\.txt, line 2: 'two' stands alone"),
         ("a\tone\na\ttwo\nb\tthree\n", "two names for the class 'a'"),
