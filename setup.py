@@ -9,7 +9,7 @@ HERE = Path(__file__).parent
 VERSION = re.search(r'__version__ = "(.+)"', (HERE / "clipbench_tf/__init__.py").read_text())[1]
 COMMANDS = (
     *("train", "evaluate", "plan", "launch", "benchmark", "leaderboard"),
-    *("prepare_data", "dataset_stats"),
+    *("prepare_data", "dataset_stats", "convert"),
 )
 
 setup(
@@ -27,6 +27,9 @@ setup(
         "clipbench_tf": [
             "data/text/*.gz",
             "data/text/*.txt",
+            "data/readers/labelled/*.txt",
+            "data/readers/labelled/LICENSE.open_clip",
+            "data/readers/labelled/NOTICE",
             "data/emoji/*",
             "data/emoji/*/*",
             "leaderboard/*/*.json",
@@ -47,8 +50,12 @@ setup(
         "google-crc32c>=1.5",
         "keras==3.15.*",
         "keras-hub==0.32.*",
+        "ml-dtypes>=0.5",
         "numpy>=2.4",
         "pillow>=11",
+        "safetensors>=0.6",
+        "scikit-learn>=1.7",
+        "scipy>=1.15",
         "tensorboard==2.21.*",
         "tensorflow==2.21.*",
         "tensorflow-text==2.21.*",

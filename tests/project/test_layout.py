@@ -43,6 +43,8 @@ ROOMS = (
     "evaluation.probes",
     "evaluation.comparison",
     "export",
+    "conversion.reading",
+    "conversion",
     "checkpoints",
     "callbacks",
     "callbacks.tensorboard",
