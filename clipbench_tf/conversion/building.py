@@ -4,9 +4,9 @@ from collections.abc import Callable
 
 import tensorflow as tf
 
-from clipbench_tf.conversion.architecture import Architecture, ConversionError
-from clipbench_tf.conversion.declip_names import PREDICTOR, PROJECTOR, SIMCLR
-from clipbench_tf.conversion.published import Published
+from clipbench_tf.conversion.names.architecture import Architecture, ConversionError
+from clipbench_tf.conversion.names.declip_names import PREDICTOR, PROJECTOR, SIMCLR
+from clipbench_tf.conversion.names.published import Published
 from clipbench_tf.data.text.tokenizer import Tokenizer
 from clipbench_tf.data.text.vocabulary import IGNORED_LABEL
 from clipbench_tf.evaluation import scorers

@@ -10,9 +10,9 @@ from typing import Any
 import tensorflow as tf
 
 from clipbench_tf.conversion import building, model_gin
-from clipbench_tf.conversion.architecture import ConversionError
+from clipbench_tf.conversion.names.architecture import ConversionError
+from clipbench_tf.conversion.names.published import Published, Unused
 from clipbench_tf.conversion.origins import ORIGINS
-from clipbench_tf.conversion.published import Published, Unused
 from clipbench_tf.export.saved_model import export
 from clipbench_tf.method import Method
 from clipbench_tf.record import packages

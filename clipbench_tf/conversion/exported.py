@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from clipbench_tf.conversion.architecture import IMAGE_TOWERS, Architecture, ConversionError
+from clipbench_tf.conversion.names.architecture import IMAGE_TOWERS, Architecture, ConversionError
 from clipbench_tf.export import card
 
 

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from clipbench_tf.conversion.architecture import Architecture
+from clipbench_tf.conversion.names.architecture import Architecture
 
 _MODULES = {"VisionTransformer": "vision_transformer", "ModifiedResNet": "modified_resnet"}
 _MACROS = {"image_size": "IMAGE_SIZE", "embed_dim": "EMBED_DIM", "context_length": "CONTEXT_LENGTH"}

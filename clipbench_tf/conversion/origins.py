@@ -5,15 +5,15 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from clipbench_tf.conversion import (
+from clipbench_tf.conversion.names import (
     declip_names,
     keras_hub_names,
     open_clip_config,
     openai_names,
     transformers_names,
 )
-from clipbench_tf.conversion.architecture import ConversionError
-from clipbench_tf.conversion.published import Published, Stripped
+from clipbench_tf.conversion.names.architecture import ConversionError
+from clipbench_tf.conversion.names.published import Published, Stripped
 from clipbench_tf.conversion.reading import checkpoint
 
 Origin = Callable[[Path, Path | None], Published]

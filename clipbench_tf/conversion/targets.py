@@ -10,17 +10,17 @@ from typing import Any
 import numpy as np
 import safetensors.numpy
 
-from clipbench_tf.conversion import (
-    exported,
+from clipbench_tf.conversion import exported
+from clipbench_tf.conversion.exported import Exported
+from clipbench_tf.conversion.names import (
     keras_hub_names,
     open_clip_config,
     openai_names,
     transformers_config,
     transformers_names,
 )
-from clipbench_tf.conversion.architecture import ConversionError
-from clipbench_tf.conversion.exported import Exported
-from clipbench_tf.conversion.layouts import Weight
+from clipbench_tf.conversion.names.architecture import ConversionError
+from clipbench_tf.conversion.names.layouts import Weight
 from clipbench_tf.data.text import bpe
 from clipbench_tf.data.text.vocabulary import MERGES
 

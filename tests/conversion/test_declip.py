@@ -6,8 +6,9 @@ import tensorflow as tf
 import torch
 
 from clipbench_tf import api
-from clipbench_tf.conversion import building, declip_names, origins
+from clipbench_tf.conversion import building, origins
 from clipbench_tf.conversion.convert import convert
+from clipbench_tf.conversion.names import declip_names
 from clipbench_tf.data.text.vocabulary import END_ID, MASK_ID, START_ID
 from clipbench_tf.models import pixels as statistics
 from tests.conversion import torch_clip, torch_released

@@ -9,9 +9,9 @@ import pytest
 import torch
 
 from clipbench_tf.conversion import origins
-from clipbench_tf.conversion.architecture import ConversionError
 from clipbench_tf.conversion.convert import convert
-from clipbench_tf.conversion.published import Published
+from clipbench_tf.conversion.names.architecture import ConversionError
+from clipbench_tf.conversion.names.published import Published
 from clipbench_tf.conversion.reading.checkpoint import CheckpointFormatError
 from tests.conversion import torch_clip
 from tests.conversion.torch_clip import OpenAI

@@ -10,7 +10,7 @@ from transformers import CLIPModel, CLIPProcessor
 
 from clipbench_tf import api
 from clipbench_tf.conversion import targets
-from clipbench_tf.conversion.architecture import ConversionError
+from clipbench_tf.conversion.names.architecture import ConversionError
 from clipbench_tf.evaluation import pictures as views
 from clipbench_tf.evaluation.scorers import cosine, late_interaction
 from clipbench_tf.method import Method

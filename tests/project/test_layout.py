@@ -44,6 +44,7 @@ ROOMS = (
     "evaluation.comparison",
     "export",
     "conversion.reading",
+    "conversion.names",
     "conversion",
     "checkpoints",
     "callbacks",

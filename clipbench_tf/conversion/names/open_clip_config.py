@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from clipbench_tf.conversion.architecture import Architecture, ConversionError
+from clipbench_tf.conversion.names.architecture import Architecture, ConversionError
 from clipbench_tf.models.pixels import CLIP
 
 FILE = "open_clip_config.json"

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from clipbench_tf.conversion.architecture import Architecture, ConversionError
+from clipbench_tf.conversion.names.architecture import Architecture, ConversionError
 from clipbench_tf.data.text.bpe import END, START
 
 

@@ -7,8 +7,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from clipbench_tf.conversion.architecture import Architecture, ConversionError, Shapes
-from clipbench_tf.conversion.layouts import Weight
+from clipbench_tf.conversion.names.architecture import Architecture, ConversionError, Shapes
+from clipbench_tf.conversion.names.layouts import Weight
 
 
 class Unused(NamedTuple):

@@ -8,8 +8,8 @@ import keras
 import numpy as np
 
 from clipbench_tf import hub_preset
-from clipbench_tf.conversion.architecture import Architecture, ConversionError
-from clipbench_tf.conversion.layouts import (
+from clipbench_tf.conversion.names.architecture import Architecture, ConversionError
+from clipbench_tf.conversion.names.layouts import (
     SAME,
     SCALAR,
     Layout,
@@ -19,8 +19,8 @@ from clipbench_tf.conversion.layouts import (
     heads_out,
     with_mask_row,
 )
-from clipbench_tf.conversion.openai_names import norm
-from clipbench_tf.conversion.published import Published
+from clipbench_tf.conversion.names.openai_names import norm
+from clipbench_tf.conversion.names.published import Published
 from clipbench_tf.models.pixels import CLIP
 
 ACTIVATIONS = ("quick_gelu", "gelu")

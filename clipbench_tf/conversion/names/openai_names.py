@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from clipbench_tf.conversion.architecture import (
+from clipbench_tf.conversion.names.architecture import (
     HEAD,
     Architecture,
     ConversionError,
@@ -11,7 +11,7 @@ from clipbench_tf.conversion.architecture import (
     side,
     vision_transformer,
 )
-from clipbench_tf.conversion.layouts import (
+from clipbench_tf.conversion.names.layouts import (
     COMPOSED,
     COMPOSED_BIAS,
     CONVOLUTION,

@@ -3,8 +3,8 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from clipbench_tf.conversion.architecture import Architecture, ConversionError, Shapes
-from clipbench_tf.conversion.layouts import (
+from clipbench_tf.conversion.names.architecture import Architecture, ConversionError, Shapes
+from clipbench_tf.conversion.names.layouts import (
     CONVOLUTION,
     JOINED,
     JOINED_BIAS,
@@ -14,7 +14,7 @@ from clipbench_tf.conversion.layouts import (
     Weight,
     with_mask_row,
 )
-from clipbench_tf.conversion.openai_names import linear, norm
+from clipbench_tf.conversion.names.openai_names import linear, norm
 from clipbench_tf.models.pixels import CLIP
 
 ACTIVATIONS = ("quick_gelu", "gelu")

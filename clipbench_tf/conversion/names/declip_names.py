@@ -4,9 +4,9 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from clipbench_tf.conversion import openai_names
-from clipbench_tf.conversion.architecture import Architecture, ConversionError, Shapes
-from clipbench_tf.conversion.layouts import (
+from clipbench_tf.conversion.names import openai_names
+from clipbench_tf.conversion.names.architecture import Architecture, ConversionError, Shapes
+from clipbench_tf.conversion.names.layouts import (
     COMPOSED,
     COMPOSED_BIAS,
     SCALAR,
@@ -14,7 +14,7 @@ from clipbench_tf.conversion.layouts import (
     Weight,
     rows,
 )
-from clipbench_tf.conversion.openai_names import VISUAL, batch_norm, linear
+from clipbench_tf.conversion.names.openai_names import VISUAL, batch_norm, linear
 from clipbench_tf.data.text.vocabulary import END_ID, MASK_ID, START_ID, VOCABULARY_SIZE
 from clipbench_tf.models.pixels import IMAGENET
 

@@ -1,0 +1,1 @@
+"""What published weights are called, and how they are laid out, beside ours."""
