@@ -49,10 +49,16 @@ class NeighboursResult:
 
     def record(self) -> dict:
         """For a JSON record; fractions in 0..1, 95% intervals."""
-        fields = dataclasses.asdict(self)
-        fields["features"] = fields.pop("feature_kind")
-        del fields["result"]
-        return self.result.record() | {"probe": "nearest neighbours"} | fields
+        return self.result.record() | {
+            "probe": "nearest neighbours",
+            "features": self.feature_kind,
+            "train_split": self.train_split,
+            "train_pictures": self.train_pictures,
+            "train_corrupt": self.train_corrupt,
+            "train_classes": self.train_classes,
+            "neighbours": self.neighbours,
+            "temperature": self.temperature,
+        }
 
     def line(self) -> str:
         """One line of text: accuracies with intervals and chance, and counts."""
