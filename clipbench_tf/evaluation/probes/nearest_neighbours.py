@@ -82,7 +82,8 @@ class NearestNeighbours:
     training pictures, all vote. A class without training pictures is never found, nor is the class
     of a picture whose features are not finite; training pictures of such features do not vote.
 
-    Memory, besides the model's and the features of both splits: a few times `ROWS` bytes.
+    Memory, besides the model's and the features of both splits: a few times `ROWS` bytes, and
+    some 16 times where all training pictures are tied.
 
     Args:
         encoders: the model, in memory or loaded.
