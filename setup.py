@@ -54,7 +54,7 @@ setup(
         "numpy>=2.4",
         "pillow>=11",
         "safetensors>=0.6",
-        "scikit-learn>=1.7",
+        "scikit-learn>=1.9",
         "scipy>=1.15",
         "tensorboard==2.21.*",
         "tensorflow==2.21.*",

@@ -46,3 +46,8 @@ def two_replicas() -> tf.distribute.Strategy:
 def few_drawings(tmp_path_factory) -> tuple[str, ...]:
     """Bindings of a small data set, for runs by `tests.training.runs`."""
     return runs.write_data(tmp_path_factory.mktemp("few_drawings"))
+
+
+def pytest_make_parametrize_id(val: object) -> str | None:
+    """Bytes are no part of a test's name: they may hold the time, and workers would differ."""
+    return "bytes" if isinstance(val, bytes) else None
