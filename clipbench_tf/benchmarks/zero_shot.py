@@ -7,8 +7,9 @@
 
 The peer is the text and the image tower of transformers' CLIP on PyTorch, with autocast for
 bfloat16, no gradients; prompts are tokenized before the clock starts, padded to 77 as its processor
-pads them, one class of 80 prompts at a time. All weights are random. Exports classify in float32, a
-method in memory in its own precision.
+pads them, one class of 80 prompts at a time. With `--peer=open_clip`, the classifier alone is
+compared, with open_clip's own function, which tokenizes as it goes. All weights are random. Exports
+classify in float32, a method in memory in its own precision.
 
 A repetition encodes a sample: all prompts of the first classes of the list.
 
@@ -35,7 +36,10 @@ from clipbench_tf.benchmarks.samples.captions import templates
 
 CLASSES = 1000
 _OURS = "clipbench_tf.benchmarks.ours.zero_shot"
-_PEER = "clipbench_tf.benchmarks.peers.zero_shot"
+_PEERS = {
+    "transformers": "clipbench_tf.benchmarks.peers.zero_shot",
+    "open_clip": "clipbench_tf.benchmarks.peers.open_clip",
+}
 
 
 def cases(
@@ -43,12 +47,14 @@ def cases(
     images: int = 256,
     repetitions: int = 5,
     precision: Sequence[str] = ("float32", "bfloat16"),
+    peer: str = "transformers",
 ) -> Iterator[dict]:
     """Yields a record for the classifier, and one for classification with it, in each precision.
 
     Args:
         prompts: encoded in a repetition, rounded down to whole classes, at least one.
         images: classified in a repetition.
+        peer: "transformers" or "open_clip".
     """
     classes = min(CLASSES, max(1, prompts // len(templates())))
     units = {
@@ -60,10 +66,15 @@ def cases(
             "classifier": {"classes": classes, "precision": name},
             "classification": {"images": images, "classes": CLASSES, "precision": name},
         }
+        if peer == "open_clip":
+            del arguments["classification"]
         for case, given in arguments.items():
             yield compare(
                 f"{case}, {name}",
                 units[case],
-                {OURS: Side(f"{_OURS}:{case}", given), PEER: Side(f"{_PEER}:{case}", given)},
+                {
+                    OURS: Side(f"{_OURS}:{case}", given),
+                    PEER: Side(f"{_PEERS[peer]}:{case}", given),
+                },
                 repetitions=repetitions,
             )
