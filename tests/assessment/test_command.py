@@ -1,5 +1,6 @@
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -9,9 +10,10 @@ import pytest
 import tensorflow as tf
 from PIL import Image
 
+from clipbench_tf.assessment.assess import assess
+from clipbench_tf.assessment.task import Options
 from clipbench_tf.data.sources import DatasetError
 from clipbench_tf.evaluation.scorers import cosine
-from clipbench_tf.export.evaluate import OutputError, evaluate
 from clipbench_tf.export.saved_model import export
 from tests.checkpoints.full_disk import files_of_at_most
 from tests.evaluation.samples import COLOURS, NAMES, SIZE, png, tiny_method, write_dataset
@@ -100,17 +102,17 @@ def test_script_shows_no_traceback_for_a_wrong_data_set(model):
 
 def test_refuses_a_wrong_split_and_an_unwritable_output(model, tmp_path):
     data = str(write_dataset(tmp_path, {"test": EXAMPLES}))
-    arguments = {"dataset": data, "batch_size": 2}
     with pytest.raises(DatasetError, match="no split 'val'"):
-        evaluate(model, splits=["val"], output=tmp_path / "out", **arguments)
+        assess([model], datasets=[data], options=Options(splits=["val"]), output=tmp_path / "out")
     assert not (tmp_path / "out").exists()
     (tmp_path / "file").write_text("")
-    with pytest.raises(OutputError, match=r"Cannot write into '.*file/out'"):
-        evaluate(model, splits=["test"], output=tmp_path / "file/out", **arguments)
+    (failed,) = assess([model], datasets=[data], output=tmp_path / "file/out")
+    assert failed.startswith(f"Cannot write into '{tmp_path}/file/out'")
 
 
 def test_results_that_find_no_room_are_told_in_one_line(model, tmp_path, capsys):
     data = str(write_dataset(tmp_path, {"test": EXAMPLES}))
-    with files_of_at_most(50), pytest.raises(OutputError, match=r"Cannot write .*too large"):
-        evaluate(model, dataset=data, splits=["test"], output=tmp_path / "out", batch_size=2)
+    with files_of_at_most(600):
+        (failed,) = assess([model], datasets=[data], output=tmp_path / "out")
+    assert re.match(r"Cannot write .*too large", failed)
     assert "test: top-1" in capsys.readouterr().out
