@@ -14,6 +14,7 @@ from clipbench_tf.assessment.loaded_model import LoadedModel
 from clipbench_tf.assessment.task import Task
 from clipbench_tf.data.readers import files
 from clipbench_tf.data.readers.reader import Reader
+from clipbench_tf.data.selection import evenly_spread
 from clipbench_tf.data.sources import Dataset
 
 FORMAT = 1  # of the record; another number makes all be evaluated anew
@@ -133,6 +134,6 @@ def _manifest(reader: Reader) -> Iterator[bytes]:
 def _sample(reader: Reader) -> Iterator[bytes]:
     ends = np.cumsum(np.asarray(reader.counts, np.int64))
     total = int(ends[-1]) if len(ends) else 0
-    for place in sorted({number * total // _SAMPLES for number in range(min(_SAMPLES, total))}):
+    for place in evenly_spread(total, min(_SAMPLES, total)).tolist() if total else []:
         part = int(np.searchsorted(ends, place, side="right"))
         yield reader.read(part, place - int(ends[part]) + int(reader.counts[part]), 1)[0]

@@ -1,6 +1,7 @@
 import json
 import os
 import re
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -10,32 +11,19 @@ import pytest
 import tensorflow as tf
 from PIL import Image
 
-from clipbench_tf.assessment.assess import assess
+from clipbench_tf.assessment.assess import TASKS, assess
+from clipbench_tf.assessment.progress import Progress
 from clipbench_tf.assessment.task import Options
+from clipbench_tf.commands import evaluate
 from clipbench_tf.data.sources import DatasetError
-from clipbench_tf.evaluation.scorers import cosine
-from clipbench_tf.export.saved_model import export
+from clipbench_tf.export.saved_encoders import SavedEncoders
+from tests.assessment.samples import dataset, pictures
 from tests.checkpoints.full_disk import files_of_at_most
-from tests.evaluation.samples import COLOURS, NAMES, SIZE, png, tiny_method, write_dataset
+from tests.evaluation.samples import COLOURS, NAMES, png, write_dataset
 from tests.scripts import in_process
 
 SCRIPT = Path(__file__).parents[2] / "scripts/evaluate.py"
 EXAMPLES = [(png(colour), label) for label, colour in enumerate(COLOURS)] + [(b"no image", 0)]
-
-
-@pytest.fixture(scope="module")
-def model(tmp_path_factory) -> Path:
-    method, tokenizer = tiny_method()
-    return export(
-        method,
-        tokenizer,
-        tmp_path_factory.mktemp("run") / "saved_model",
-        dataset="tiny",
-        classes=NAMES,
-        templates=("{}",),
-        scorer=cosine(method),
-        image_size=SIZE,
-    )
 
 
 def script(*flags: str) -> subprocess.CompletedProcess:
@@ -116,3 +104,69 @@ def test_results_that_find_no_room_are_told_in_one_line(model, tmp_path, capsys)
         (failed,) = assess([model], datasets=[data], output=tmp_path / "out")
     assert re.match(r"Cannot write .*too large", failed)
     assert "test: top-1" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("values", "found"),
+    [
+        (["emoji,pets"], ["emoji", "pets"]),
+        (["data/{a,b}-{0..3}.tar,emoji"], ["data/{a,b}-{0..3}.tar", "emoji"]),
+        (["a,list.csv?caption=title,text"], ["a", "list.csv?caption=title,text"]),
+        (["list.csv?caption=title,text", "emoji"], ["list.csv?caption=title,text", "emoji"]),
+    ],
+)
+def test_commas_separate_but_in_braces_and_options(values, found):
+    assert evaluate.separated(values) == found
+
+
+def test_a_folder_with_a_comma_in_its_name_is_one(tmp_path):
+    (tmp_path / "a,b").mkdir()
+    assert evaluate.separated([f"{tmp_path}/a,b", "c,d"]) == [f"{tmp_path}/a,b", "c", "d"]
+
+
+def test_the_command_knows_the_tasks_that_there_are():
+    assert tuple(TASKS) == evaluate.TASKS
+
+
+def test_a_task_that_does_not_exist_is_told_with_those_that_do(model):
+    status, _, errors = in_process.run("evaluate.py", f"--saved_model={model}", "--tasks=zeroshot")
+    assert status == 1
+    assert "no task 'zeroshot'; there are zero_shot, retrieval" in errors
+
+
+def test_a_terminated_evaluation_keeps_what_is_done_and_goes_on(model, tmp_path, monkeypatch):
+    data = dataset(tmp_path / "set", {"test": pictures(40), "zero_shot": pictures(30, seed=1)})
+    flags = [f"--saved_model={model}", f"--dataset={data}", "--batch_size=4"]
+    assert in_process.run("evaluate.py", *flags, f"--output={tmp_path / 'whole'}")[0] == 0
+    show = Progress.show
+
+    def terminate(progress: Progress, what: str, done: int, total: int) -> None:
+        show(progress, what, done, total)
+        if (what, done) == ("zero_shot pictures", 8):
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    monkeypatch.setattr(Progress, "show", terminate)
+    status, printed, _ = in_process.run("evaluate.py", *flags, f"--output={tmp_path / 'out'}")
+    assert status == 128 + signal.SIGTERM
+    assert "the same command goes on" in printed
+    assert not (tmp_path / "out/record.json").exists()
+    monkeypatch.setattr(Progress, "show", show)
+    encoded = []
+    represent = SavedEncoders.represent_images
+
+    def counted(encoders: SavedEncoders, images: tf.Tensor) -> tuple:
+        encoded.append(len(images))
+        return represent(encoders, images)
+
+    monkeypatch.setattr(SavedEncoders, "represent_images", counted)
+    status, printed, _ = in_process.run("evaluate.py", *flags, f"--output={tmp_path / 'out'}")
+    assert status == 0
+    assert "Goes on where it was stopped" in printed
+    assert sum(encoded) == 30 - 8
+    names = ("predictions.npz", "per_class.csv", "confused.csv", "confusion.png", "predictions.png")
+    for name in names:
+        whole, resumed = (tmp_path / folder / name for folder in ("whole", "out"))
+        assert whole.read_bytes() == resumed.read_bytes()
+    assert {path.name for path in (tmp_path / "out").iterdir()} == {*names, "record.json"}
+    record = json.loads((tmp_path / "out/record.json").read_text())
+    assert record["resumed"] is True
