@@ -10,15 +10,17 @@ from absl import logging
 
 from clipbench_tf.data.mixture import MixtureReader
 from clipbench_tf.data.readers import files
-from clipbench_tf.data.readers.class_folders import EXTENSIONS, open_class_folders
 from clipbench_tf.data.readers.dataset import Dataset, DatasetError
-from clipbench_tf.data.readers.described import DESCRIPTION, open_described
+from clipbench_tf.data.readers.labelled import flat_folder
+from clipbench_tf.data.readers.labelled.class_folders import open_class_folders
+from clipbench_tf.data.readers.labelled.described import DESCRIPTION, open_described
+from clipbench_tf.data.readers.labelled.pictures import EXTENSIONS
+from clipbench_tf.data.readers.labelled.tfds import open_tfds
 from clipbench_tf.data.readers.options import options_in
 from clipbench_tf.data.readers.pair import parse
 from clipbench_tf.data.readers.synthetic import open_synthetic
 from clipbench_tf.data.readers.tables.tables import open_table
 from clipbench_tf.data.readers.tars.tars import open_tars, tar_names
-from clipbench_tf.data.readers.tfds import open_tfds
 from clipbench_tf.data.stream import explained, records
 
 __all__ = ["EMBEDDED", "Dataset", "DatasetError", "explained", "load", "parse", "records"]
@@ -80,7 +82,7 @@ def _opened(source: str) -> Dataset:
 def _of_folder(path: str, options: Mapping[str, str], source: str) -> Dataset:
     if tar_names(path):
         return open_tars(path, options)
-    if "labels" in options:
+    if "labels" in options or flat_folder.is_validation_set(path):
         return open_class_folders(path, options)
     root = path.rstrip("/")
     inside = [f"{root}/{name.rstrip('/')}" for name in sorted(tf.io.gfile.listdir(path))]

@@ -23,6 +23,7 @@ ROOMS = (
     "data.text",
     "data.images",
     "data.readers",
+    "data.readers.labelled",
     "data.readers.tables",
     "data.readers.tars",
     "data",

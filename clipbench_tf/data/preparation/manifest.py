@@ -14,7 +14,7 @@ from clipbench_tf.data.preparation.shards import Shard
 from clipbench_tf.data.preparation.unit_step import SAMPLES, Tally
 from clipbench_tf.data.preparation.units import Plan, Unit
 from clipbench_tf.data.readers import files
-from clipbench_tf.data.readers.described import DESCRIPTION, open_described
+from clipbench_tf.data.readers.labelled.described import DESCRIPTION, open_described
 from clipbench_tf.data.readers.pair import Pair
 from clipbench_tf.data.readers.tfrecords import HEAD, TAIL
 

@@ -17,6 +17,7 @@ class Dataset:
     """Splits by name. `classes[label]` is a class name, `templates` make prompts of it.
 
     `source` is what `sources.load` was given. A data set that is not divided has one split, "all".
+    `ids[label]` is what the data itself calls a class, such as a synset, where that is known.
     """
 
     name: str
@@ -24,6 +25,7 @@ class Dataset:
     classes: tuple[str, ...] = ()
     templates: tuple[str, ...] = ("a photo of a {}",)
     source: str = dataclasses.field(default="", compare=False)
+    ids: tuple[str, ...] = ()
 
     def scored(self) -> list[str]:
         """The splits that an evaluation scores unless told otherwise.

@@ -87,7 +87,7 @@ def build(path: str, picture: bytes = b"", json: bool = False) -> Arrays:
     Raises:
         DatasetError: if the file is no tar.
     """
-    length, take, member = files.size(path), _window(path), None
+    length, take, member = files.size(path), window(path), None
     samples = _Samples(length, picture, json)
     for member in members(take, 0, length):
         samples.add(member)
@@ -214,7 +214,7 @@ def _stretches(
     return first, np.stack([start[begins] // BLOCK, blocks], axis=1).astype(np.uint32)
 
 
-def _window(path: str) -> Take:
+def window(path: str) -> Take:
     """Reads a file in chunks, forwards, and skips what is not asked for."""
     base, chunk = 0, b""
 

@@ -1,7 +1,7 @@
 """From the members of a sample in a tar to a pair: its picture, captions and label."""
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 from clipbench_tf.data.readers.pair import Pair
@@ -31,10 +31,18 @@ class Samples:
         fields: those of the .json member that hold captions; none to take text members, and where
             there are none, `FIELDS`.
         picture: extension of the picture; empty for the one that there is.
+        classes: names by the tar or folder that pictures of a class lie in, in the order of labels.
     """
 
-    def __init__(self, fields: Sequence[str] = (), picture: bytes = b"") -> None:
+    def __init__(
+        self,
+        fields: Sequence[str] = (),
+        picture: bytes = b"",
+        classes: Mapping[str, str] | None = None,
+    ) -> None:
         self.fields, self.picture = tuple(fields), picture
+        names = (classes or {}).items()
+        self._classes = {place: (name, label) for label, (place, name) in enumerate(names)}
 
     def plain(self, prefix: str, stretches: Sequence[Stretch], in_json: bool) -> Pair:
         """The pair of a picture, behind the header that its name begins, and of a caption."""
@@ -48,12 +56,12 @@ class Samples:
             texts = _in_json(raw, self.fields or FIELDS) if in_json else [decoded(raw)]
         except _UnusableError as reason:
             return Pair(key=key, problem=str(reason))
-        return _pair(key, image, texts)
+        return self._pair(key, image, texts)
 
     def other(self, prefix: str, stretches: Sequence[Stretch], problem: str) -> Pair:
         """The pair of all members in `stretches`, or what is known to be its problem.
 
-        A picture with the number of a class needs no caption.
+        A picture with a class, by number or by its place, needs no caption.
         """
         contents = [
             (found, member, take)
@@ -72,9 +80,21 @@ class Samples:
             ]
             if len(pictures) != 1:
                 raise _UnusableError("several pictures" if pictures else "no picture")
-            return _pair(key, _read(pictures[0]), self._captions(contents), _label(contents))
+            texts, label = self._captions(contents), _label(contents)
+            return self._pair(key, _read(pictures[0]), texts, label)
         except _UnusableError as reason:
             return Pair(key=key, problem=str(reason))
+
+    def _pair(self, key: str, image: bytes, texts: Sequence[str], label: int = -1) -> Pair:
+        """The pair, of the class that its tar or folder is called by, where there is one."""
+        for part in key.split("/")[:-1]:
+            if part in self._classes:
+                name, label = self._classes[part]
+                texts = texts or [name]
+        captions = tuple(filter(None, map(str.strip, texts)))
+        if not captions and label < 0:
+            return Pair(key=key, problem="no caption")
+        return Pair(key=key, image=image, captions=captions, label=label)
 
     def _captions(self, contents: Sequence["_Content"]) -> list[str]:
         texts = [content for content in contents if content[0].form in TEXTS]
@@ -115,13 +135,6 @@ def _in_json(raw: bytes, fields: Sequence[str]) -> list[str]:
     found = [values.get(field) for field in fields] if isinstance(values, dict) else []
     lists = [value if isinstance(value, list) else [value] for value in found]
     return [text for texts in lists for text in texts if isinstance(text, str)]
-
-
-def _pair(key: str, image: bytes, texts: Iterable[str], label: int = -1) -> Pair:
-    captions = tuple(filter(None, map(str.strip, texts)))
-    if not captions and label < 0:
-        return Pair(key=key, problem="no caption")
-    return Pair(key=key, image=image, captions=captions, label=label)
 
 
 def _key(prefix: str, key: bytes) -> str:

@@ -16,9 +16,10 @@ from absl import logging
 from clipbench_tf.data.readers import files, index
 from clipbench_tf.data.readers.dataset import Dataset, DatasetError
 from clipbench_tf.data.readers.index import Arrays
+from clipbench_tf.data.readers.labelled.naming import named
 from clipbench_tf.data.readers.options import specification
 from clipbench_tf.data.readers.pair import Pair
-from clipbench_tf.data.readers.tars import tar_index
+from clipbench_tf.data.readers.tars import class_tars, tar_index
 from clipbench_tf.data.readers.tars.tar_headers import BLOCK, Take
 from clipbench_tf.data.readers.tars.tar_sample import Samples, Stretch
 
@@ -41,7 +42,8 @@ def open_tars(path: str, options: Mapping[str, str]) -> Dataset:
 
     A sample is the members that share a folder and a name up to its first dot: one picture, and
     its caption in `.txt` (all of it is one caption; further ones in `.0.txt`, `.1.txt`, ...) or in
-    `.json` (text, or a list of captions). `.cls` is the number of its class.
+    `.json` (text, or a list of captions). `.cls` is the number of its class. In tars of ImageNet
+    (see `class_tars`) a picture is of the class that its tar or folder is called by.
 
     Args:
         options: some of `OPTIONS`.
@@ -64,7 +66,12 @@ def open_tars(path: str, options: Mapping[str, str]) -> Dataset:
     fields = [field for field in options.get("caption", "").split(",") if field]
     common = path.rstrip("/") if inside else os.path.commonpath(paths) or path
     name = common.rpartition("/")[2].removesuffix(".tar")
-    return Dataset(name, {"all": TarReader(paths, fields=fields, image=image)}, source=source)
+    ids = class_tars.synsets(paths)
+    classes, templates = named(ids, {})
+    reader = TarReader(
+        paths, fields=fields, image=image, classes=dict(zip(ids, classes, strict=True))
+    )
+    return Dataset(name, {"all": reader}, classes, templates, source, tuple(ids))
 
 
 def tar_names(folder: str) -> list[str]:
@@ -81,12 +88,18 @@ class TarReader:
         paths: of the files.
         fields: of a .json member that hold captions; see `tar_sample.Samples`.
         image: extension of the picture where samples have several.
+        classes: names by the tar or folder that pictures of a class lie in, in the order of labels.
     """
 
     def __init__(
-        self, paths: Sequence[str], *, fields: Sequence[str] = (), image: bytes = b""
+        self,
+        paths: Sequence[str],
+        *,
+        fields: Sequence[str] = (),
+        image: bytes = b"",
+        classes: Mapping[str, str] | None = None,
     ) -> None:
-        self.paths, self._samples = tuple(paths), Samples(fields, image)
+        self.paths, self._samples = tuple(paths), Samples(fields, image, classes)
         self.names = [path.rpartition("/")[2] for path in self.paths]
         unique = len(set(self.names)) == len(set(self.paths))
         self._prefixes = [

@@ -12,8 +12,8 @@ from absl import logging
 from google.protobuf.message import DecodeError
 
 from clipbench_tf.data.readers import files
-from clipbench_tf.data.readers.class_folders import class_names, templates
 from clipbench_tf.data.readers.dataset import Dataset, DatasetError
+from clipbench_tf.data.readers.labelled.naming import named
 from clipbench_tf.data.readers.options import refuse_unknown, specification
 from clipbench_tf.data.readers.pair import Pair
 from clipbench_tf.data.readers.reader import Reader
@@ -91,12 +91,13 @@ def open_tfds(path: str, options: Mapping[str, str]) -> Dataset:
             f"prepare the data set again with a newer tensorflow-datasets."
         ) from error
     image, captions, label = _chosen(found, options, source)
-    classes = _classes(folder, label, options) if label else ()
+    ids = _ids(folder, label) if label else ()
+    classes, templates = named(ids, options)
     splits: dict[str, Reader] = {
         split: TFDSReader(records, image, captions, label, classes)
         for split, records in shards.items()
     }
-    return Dataset(name, splits, classes, templates(options, Dataset.templates), source)
+    return Dataset(name, splits, classes, templates, source, ids)
 
 
 class TFDSReader:
@@ -259,13 +260,13 @@ def _listing(found: Mapping[str, Feature]) -> str:
     return f"It has the features {', '.join(listed)}."
 
 
-def _classes(folder: str, label: Feature, options: Mapping[str, str]) -> tuple[str, ...]:
-    """The names of the classes, in the order of the labels."""
+def _ids(folder: str, label: Feature) -> tuple[str, ...]:
+    """What the data set calls its classes, in the order of the labels."""
     path = f"{folder}/{label.stem}.labels.txt"
-    names = [str(number) for number in range(label.classes)]
+    names = list(map(str, range(label.classes)))
     if files.exists(path):
         names = [line.strip() for line in decoded(files.read(path)).split("\n") if line.strip()]
-    return class_names(names, options) if names else ()
+    return tuple(names)
 
 
 def _records(folder: str, info: Mapping, split: Mapping) -> TFRecordReader:

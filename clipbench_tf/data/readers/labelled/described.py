@@ -5,6 +5,7 @@ from collections.abc import Iterator
 
 from clipbench_tf.data.readers import files
 from clipbench_tf.data.readers.dataset import Dataset, DatasetError
+from clipbench_tf.data.readers.labelled import imagenet
 from clipbench_tf.data.readers.tfrecords import TFRecordReader
 
 DESCRIPTION = "dataset.json"
@@ -64,10 +65,11 @@ def _mistakes(
 ) -> Iterator[str]:
     """What contradicts itself in a description, one sentence each, with its line."""
     seen: set[str] = set()
+    shared = imagenet.are_names(classes)
     for number, name in enumerate(classes):
         if not name.strip():
             yield f"{_line(text, name)}: class {number} has no name; write one."
-        elif name in seen:
+        elif name in seen and not shared:
             yield f"{_line(text, name, 2)}: the class name {name!r} stands twice; make them differ."
         seen.add(name)
     for template in templates if templates is not None else ["{}"]:

@@ -11,9 +11,9 @@ import pytest
 from PIL import Image
 
 from clipbench_tf.data import sources
-from clipbench_tf.data.readers import class_folders
-from clipbench_tf.data.readers.class_folders import open_class_folders
 from clipbench_tf.data.readers.dataset import Dataset, DatasetError
+from clipbench_tf.data.readers.labelled import pictures
+from clipbench_tf.data.readers.labelled.class_folders import open_class_folders
 from clipbench_tf.data.readers.pair import Pair
 
 
@@ -126,7 +126,7 @@ def test_a_file_that_vanished_is_a_pair_with_a_problem(tmp_path):
 
 
 def test_many_files_make_parts_whose_stretches_mix_the_classes(tmp_path, monkeypatch):
-    monkeypatch.setattr(class_folders, "PART", 320)
+    monkeypatch.setattr(pictures, "PART", 320)
     for name in ("a", "b", "c", "d"):
         (tmp_path / name).mkdir()
         for number in range(100):
@@ -149,7 +149,10 @@ def test_many_files_make_parts_whose_stretches_mix_the_classes(tmp_path, monkeyp
     [
         ("names.txt", "tench\ngoldfish\n\nwhite_shark\n"),
         ("names.json", json.dumps(["tench", "goldfish", "white shark"])),
-        ("synsets.txt", "n01484850 white shark\nn01443537 goldfish\nn01440764 tench\nn9 x\n"),
+        (
+            "synsets.txt",
+            "n01484850 white shark\nn01443537 goldfish\nn01440764 tench\nn00000009 x\n",
+        ),
         ("tabs.txt", "\ufeffn01484850\twhite_shark\nn01443537\tgoldfish\nn01440764\ttench\n"),
         ("kit.txt", "n01440764 449 tench\nn01443537 450 goldfish\nn01484850 442 white_shark\n"),
     ],
@@ -163,11 +166,41 @@ def test_names_of_synsets_come_from_a_file(name, text, tmp_path):
     assert dataset.source == f"{tmp_path / 'set'}?classnames={file}"
 
 
-def test_synsets_without_names_are_warned_of(tmp_path, caplog):
-    draw(tmp_path, "n01440764/1.jpg", "n01443537/1.jpg")
+def test_synsets_that_are_not_imagenets_are_warned_of(tmp_path, caplog):
+    draw(tmp_path, "n01440764/1.jpg", "n00000001/1.jpg")
     with caplog.at_level(logging.WARNING):
-        assert open_class_folders(str(tmp_path), {}).classes == ("n01440764", "n01443537")
-    assert "will not read well" in caplog.text and "classnames" in caplog.text
+        dataset = open_class_folders(str(tmp_path), {})
+    assert dataset.classes == ("n00000001", "n01440764")
+    assert dataset.templates == ("a photo of a {}",)
+    assert "will not read well" in caplog.text and "ImageNet-1k: n00000001)" in caplog.text
+
+
+def test_imagenets_synsets_get_clips_names_and_prompts(tmp_path):
+    draw(tmp_path, "n04008634/1.jpg", "n01440764/1.jpg", "n03773504/1.jpg")
+    (tmp_path / "n01443537").mkdir()
+    (tmp_path / "n01443537/.DS_Store").touch()
+    (tmp_path / ".DS_Store").touch()
+    dataset = open_class_folders(str(tmp_path), {})
+    assert dataset.ids == ("n01440764", "n03773504", "n04008634")
+    assert dataset.classes == ("tench", "missile", "missile")  # as in CLIP's list
+    assert len(dataset.templates) == 80
+    assert labels(dataset) == {f"{name}/1.jpg": label for label, name in enumerate(dataset.ids)}
+    assert len(open_class_folders(str(tmp_path), {"templates": "clip1"}).templates) == 1
+
+
+def test_numbered_folders_are_in_the_order_of_their_numbers(tmp_path):
+    draw(tmp_path / "set", *(f"{number}/1.jpg" for number in (0, 10, 2, 1)))
+    file = option(tmp_path, "names.txt", "zero\none\ntwo\nten\n")
+    dataset = open_class_folders(str(tmp_path / "set"), {"classnames": file})
+    found = {key: dataset.classes[label] for key, label in labels(dataset).items()}
+    assert found == {"0/1.jpg": "zero", "1/1.jpg": "one", "2/1.jpg": "two", "10/1.jpg": "ten"}
+
+
+def test_two_unicode_forms_of_a_name_are_one_class(tmp_path):
+    draw(tmp_path, "train/caf\u00e9/1.jpg", "val/cafe\u0301/2.jpg", "train/b/1.jpg", "val/b/1.jpg")
+    dataset = open_class_folders(str(tmp_path), {})
+    assert dataset.classes == ("b", "caf\u00e9")
+    assert labels(dataset, "validation") == {"val/b/1.jpg": 0, "val/cafe\u0301/2.jpg": 1}
 
 
 def test_templates_come_from_a_file(tmp_path):
@@ -211,7 +244,7 @@ def test_the_numbers_of_the_imagenet_kit_are_not_taken_for_sorted_ones(tmp_path)
     draw(tmp_path / "val", *VALIDATION)
     names = option(tmp_path, "names.txt", "\n".join(f"n{n:08d} name {n}" for n in range(1000)))
     by_kit = {"labels": option(tmp_path, "kit.txt", "490\n361\n171\n822"), "classnames": names}
-    with pytest.raises(DatasetError, match=r"class 489, but it is of 65.*map_clsloc"):
+    with pytest.raises(DatasetError, match=r"class 489, not of 65.*map_clsloc"):
         open_class_folders(str(tmp_path / "val"), by_kit)
     right = {"labels": option(tmp_path, "sorted.txt", "65\n970\n230\n0"), "classnames": names}
     assert labels(open_class_folders(str(tmp_path / "val"), right))[VALIDATION[0]] == 65
@@ -225,17 +258,25 @@ def test_the_numbers_of_the_imagenet_kit_are_not_taken_for_sorted_ones(tmp_path)
         (["a/1.tif", "b/1.txt"], {}, "no folders with pictures"),
         (["train/1.jpg"], {}, "no folders with pictures"),
         (["images/1.jpg", "other/x.txt"], {}, "one class only, 'images'.*two"),
-        (["a_b/1.jpg", "a b/1.jpg"], {}, "'a b' and 'a_b' are both called 'a b'"),
+        (["a_b/1.jpg", "a b/1.jpg"], {}, r"'a b' and 'a_b' \(.*\) are both called 'a b'"),
         (["a/1.jpg"], {"class": "x"}, "option 'class'; there are classnames, labels, templates"),
         (["a/1.jpg", "b/1.jpg"], {"classnames": "x\ny\nz"}, "3 names, but there are 2 classes"),
         (["a/1.jpg", "b/1.jpg"], {"classnames": "a\tx\nc\ty"}, "no name for b; add a line"),
-        (["a/1.jpg", "b/1.jpg"], {"classnames": "x\nx"}, "'a' and 'b' are both called 'x'"),
+        (
+            ["a/1.jpg", "b/1.jpg"],
+            {"classnames": "x\nx"},
+            r"'a' and 'b' \(.*\) are both called 'x'",
+        ),
         (["a/1.jpg", "b/1.jpg"], {"classnames": '["x", '}, "no JSON list of class names"),
         (["a/1.jpg", "b/1.jpg"], {"classnames": " \n"}, "is empty"),
         (["a/1.jpg", "b/1.jpg"], {"templates": "a {}\na cat"}, "'a cat' has no {}"),
         (["1.jpg", "2.jpg"], {"labels": "n00000001"}, "1 labels, but .* has 2 pictures"),
-        (["1.jpg", "2.jpg"], {"labels": "0\n1"}, "classnames, but that has 0"),
-        (["1.jpg", "2.jpg"], {"labels": "1\n3", "classnames": "x\ny"}, "up to 3.* has 2"),
+        (["1.jpg", "2.jpg"], {"labels": "0\n1"}, "nothing tells which classes they count"),
+        (
+            ["1.jpg", "2.jpg"],
+            {"labels": "1\n3", "classnames": "x\ny"},
+            "no class is known of 3 among 2",
+        ),
         (["1.jpg", "2.jpg"], {"labels": "b\na", "classnames": "b\tx\nc\ty"}, "no name for a"),
     ],
 )

@@ -10,8 +10,8 @@ import tensorflow as tf
 
 from clipbench_tf.data import sources
 from clipbench_tf.data.readers.dataset import Dataset, DatasetError
+from clipbench_tf.data.readers.labelled.tfds import open_tfds
 from clipbench_tf.data.readers.pair import Pair
-from clipbench_tf.data.readers.tfds import open_tfds
 from clipbench_tf.data.stream import records
 
 

@@ -6,7 +6,7 @@ import pytest
 import tensorflow as tf
 
 from clipbench_tf.data.readers.dataset import DatasetError
-from clipbench_tf.data.readers.described import open_described
+from clipbench_tf.data.readers.labelled.described import open_described
 
 
 def described(folder, **fields) -> str:

@@ -1,0 +1,1 @@
+"""Data sets whose pictures have classes: their labels, the names of their classes, prompts."""
