@@ -1,5 +1,6 @@
 """Evaluates models on data sets: what has been done is not done again, and no error ends it all."""
 
+import itertools
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -7,19 +8,25 @@ from pathlib import Path
 import tensorflow as tf
 
 from clipbench_tf.assessment import provenance
-from clipbench_tf.assessment.folders import EvaluationFolder, folders
+from clipbench_tf.assessment.comparisons import comparisons
+from clipbench_tf.assessment.folders import EvaluationFolder, folders, model_names
 from clipbench_tf.assessment.loaded_model import LoadedModel, devices
+from clipbench_tf.assessment.probe_tasks import LinearProbeTask, NearestNeighboursTask
 from clipbench_tf.assessment.progress import Progress
 from clipbench_tf.assessment.retrieval_task import RetrievalTask
 from clipbench_tf.assessment.task import Options, Task
 from clipbench_tf.assessment.zero_shot_task import ZeroShotTask
 from clipbench_tf.data import sources
+from clipbench_tf.data.readers.labelled.naming import with_names
 from clipbench_tf.data.sources import Dataset
 
 TASKS: Mapping[str, Callable[[Options], Task]] = {
     "zero_shot": ZeroShotTask,
     "retrieval": RetrievalTask,
+    "linear_probe": LinearProbeTask,
+    "nearest_neighbours": NearestNeighboursTask,
 }
+_ERRORS = (ValueError, OSError, FloatingPointError, tf.errors.OpError)
 
 
 def assess(
@@ -28,6 +35,8 @@ def assess(
     datasets: Sequence[str],
     tasks: Sequence[str] = ("zero_shot",),
     options: Options | None = None,
+    classnames: str | None = None,
+    prompts: str | None = None,
     output: Path | None = None,
     on_devices: Sequence[str] = (),
 ) -> list[str]:
@@ -35,13 +44,15 @@ def assess(
 
     Every evaluation leaves files in a folder (`folders`), among them `record.json`. One that has a
     record of the same inputs is not done again, its results are printed; one of other inputs is
-    replaced, and what differs is printed.
+    replaced, and what differs is printed. At the end the models are compared two by two.
 
     Args:
         models: folders of SavedModels.
         datasets: see `sources.load`.
         tasks: names from `TASKS`.
         options: of all tasks.
+        classnames: the names of the classes of all data sets (see `with_names`).
+        prompts: the prompts of all data sets.
         output: the folder for all that is written; by default it lies beside each model.
         on_devices: that share the pictures; by default all GPUs, or the CPU.
 
@@ -54,27 +65,46 @@ def assess(
     paths, named, kinds = _once(models), _once(datasets), _once(tasks)
     chosen, options = devices(on_devices), options or Options()
     loaded = [LoadedModel(path, chosen) for path in paths]
-    opened = [sources.load(source) for source in named]
+    opened = [_opened(source, classnames, prompts) for source in named]
     made = [TASKS[kind](options) for kind in kinds]
-    for dataset in opened:
-        for task in made:
-            task.inputs(dataset)
+    for dataset, task in itertools.product(opened, made):
+        task.inputs(dataset)
     places = folders(paths, named, kinds, output)
-    progress, failed = Progress(), []
+    progress, failed, done = Progress(), [], {}
     for m, model in enumerate(loaded):
-        for d, dataset in enumerate(opened):
-            for t, task in enumerate(made):
+        for d, t in itertools.product(range(len(opened)), range(len(made))):
+            if len(loaded) > 1:
+                progress.say(f"{model.label}")
+            try:
+                folder = EvaluationFolder(places[m, d, t])
+                _evaluate(model, opened[d], made[t], options, folder, progress)
+                done[m, d, t] = folder.path
+            except _ERRORS as error:
                 name = f"{model.label} on {named[d]}, {kinds[t]}: " if len(places) > 1 else ""
-                if len(loaded) > 1:
-                    progress.say(f"{model.label}")
-                try:
-                    folder = EvaluationFolder(places[m, d, t])
-                    _evaluate(model, dataset, task, options, folder, progress)
-                except (ValueError, OSError, tf.errors.OpError) as error:
-                    failed.append(f"{name}{error}")
-                    progress.say("  Failed.")
+                failed.append(f"{name}{error}")
+                progress.say("  Failed.")
         model.release()
+    names = model_names(paths)
+    for d, t in itertools.product(range(len(opened)), range(len(made))):
+        if kinds[t] == "zero_shot":
+            evaluated = {names[m]: done[m, d, t] for m in range(len(names)) if (m, d, t) in done}
+            _compare(evaluated, opened[d].name, progress)
     return failed
+
+
+def _opened(source: str, classnames: str | None, prompts: str | None) -> Dataset:
+    dataset = sources.load(source)
+    if classnames is None and prompts is None:
+        return dataset
+    return with_names(dataset, classnames=classnames, prompts=prompts)
+
+
+def _compare(evaluated: Mapping[str, Path], dataset: str, progress: Progress) -> None:
+    """Compares the models by name, of which the folders are given, and prints the results."""
+    if len(evaluated) > 1:
+        progress.say(f"Compared on {dataset}, picture by picture:")
+        for comparison in comparisons(evaluated):
+            progress.say(f"  {comparison.line()}")
 
 
 def _once(items: Sequence) -> list:

@@ -28,7 +28,7 @@ def folders(
     `<model>/<data set>` in it where there are several. "-<task>" follows for all but zero_shot.
     Names that would be the same become longer (`unique_names`).
     """
-    of_models = unique_names([_named(model) for model in models])
+    of_models = model_names(models)
     of_datasets = unique_names([dataset.partition("?")[0] for dataset in datasets])
     alone = len(models) * len(datasets) * len(tasks) == 1
     homes = [model.resolve().parent for model in models]
@@ -45,10 +45,10 @@ def folders(
     return found
 
 
-def _named(model: Path) -> str:
-    """The path up to what tells the model: `saved_model` folders go by the run's."""
-    path = model.resolve()
-    return str(path.parent if path.name == "saved_model" else path)
+def model_names(models: Sequence[Path]) -> list[str]:
+    """A name for each model; `saved_model` folders go by that of the run."""
+    paths = [model.resolve() for model in models]
+    return unique_names([str(p.parent if p.name == "saved_model" else p) for p in paths])
 
 
 def unique_names(paths: Sequence[str]) -> list[str]:

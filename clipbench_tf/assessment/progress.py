@@ -25,7 +25,7 @@ class Progress:
         self._what, self._began, self._before, self._shown = "", 0.0, 0, 0.0
         self._line = False  # whether the terminal's last line is of this
 
-    def show(self, what: str, done: int, total: int) -> None:
+    def show(self, what: str, done: int, total: int | None) -> None:
         """Says, if it is time to, that `done` of `total` are done of `what`, such as "prompts"."""
         now = self._clock()
         if what != self._what:

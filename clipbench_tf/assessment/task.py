@@ -15,10 +15,14 @@ class Options(NamedTuple):
     Attributes:
         splits: which to evaluate on; by default `Dataset.scored`.
         batch_size: pictures encoded together.
+        train_split: what probes learn from.
+        shots: of linear probes: pictures of each class to learn from, or None for all of them.
     """
 
     splits: Sequence[str] | None = None
     batch_size: int = 128
+    train_split: str = "train"
+    shots: Sequence[int | None] = (None,)
 
     def chosen(self, dataset: Dataset) -> list[str]:
         """The splits of `dataset` to evaluate on.

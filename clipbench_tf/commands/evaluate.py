@@ -5,13 +5,15 @@ Zero-shot accuracy on the embedded data set, or on pictures in a folder for each
   clipbench-evaluate --saved_model=runs/defilip/saved_model --dataset=emoji
   clipbench-evaluate --saved_model=runs/clip/saved_model --dataset=data/pets
 
-Two models on two data sets:
+ImageNet with CLIP's names and prompts; two models on two data sets, which are then compared:
 
+  clipbench-evaluate --saved_model=vit/saved_model --dataset=imagenet/val --prompts=clip80
   clipbench-evaluate --saved_model=runs/clip/saved_model,runs/filip/saved_model --dataset=emoji,pets
 
-Retrieval of captions by pictures, and of pictures by captions:
+Retrieval of captions by pictures, and of pictures by captions; probes of the frozen features:
 
   clipbench-evaluate --saved_model=runs/clip/saved_model --dataset=pairs.csv --tasks=retrieval
+  clipbench-evaluate --saved_model=runs/clip/saved_model --tasks=linear_probe --shots=1,4,all
 
 What has a record of the same inputs is not evaluated again; what was stopped goes on. Exit status 1
 if any evaluation failed; the others are done all the same.
@@ -31,7 +33,7 @@ from clipbench_tf import tensorflow_log
 from clipbench_tf.commands import command_line
 from clipbench_tf.export import card
 
-TASKS = ("zero_shot", "retrieval")
+TASKS = ("zero_shot", "retrieval", "linear_probe", "nearest_neighbours")
 _MODEL = flags.DEFINE_multi_string(
     "saved_model", None, "Folders of SavedModels that runs left, with commas.", required=True
 )
@@ -45,6 +47,21 @@ _DATASET = flags.DEFINE_multi_string(
 _TASKS = flags.DEFINE_list("tasks", "zero_shot", f"What to evaluate: {', '.join(TASKS)}.")
 _SPLITS = flags.DEFINE_list(
     "splits", None, "Which splits to score. Default: test and zero_shot, or what else there is."
+)
+_CLASSNAMES = flags.DEFINE_string(
+    "classnames",
+    None,
+    "File with the names of the classes, or imagenet for CLIP's. Default: those of the data set.",
+)
+_PROMPTS = flags.DEFINE_string(
+    "prompts",
+    None,
+    "clip80, clip1, or a file with a prompt a line and {} for the name. Default: "
+    "those of the data set.",
+)
+_TRAIN_SPLIT = flags.DEFINE_string("train_split", "train", "What probes learn from.")
+_SHOTS = flags.DEFINE_list(
+    "shots", "all", "Pictures of each class that linear probes learn from, as in 1,4,all."
 )
 _OUTPUT = flags.DEFINE_string(
     "output",
@@ -75,7 +92,14 @@ def main(argv: list[str]) -> None:
             models,
             datasets=separated(_DATASET.value),
             tasks=_TASKS.value,
-            options=Options(splits=_SPLITS.value, batch_size=_BATCH_SIZE.value),
+            options=Options(
+                splits=_SPLITS.value,
+                batch_size=_BATCH_SIZE.value,
+                train_split=_TRAIN_SPLIT.value,
+                shots=_shots(_SHOTS.value),
+            ),
+            classnames=_CLASSNAMES.value,
+            prompts=_PROMPTS.value,
             output=Path(_OUTPUT.value) if _OUTPUT.value else None,
             on_devices=_DEVICES.value,
         )
@@ -99,6 +123,17 @@ def separated(values: Sequence[str]) -> list[str]:
         *others, last = re.split(r",(?![^{]*\})", value[:end])
         found += [*others, last + value[end:]]
     return found
+
+
+def _shots(values: Sequence[str]) -> list[int | None]:
+    """Numbers of pictures, and None for "all".
+
+    Raises:
+        ValueError: for anything else.
+    """
+    if wrong := [v for v in values if v != "all" and not (v.isdecimal() and int(v))]:
+        raise ValueError(f"--shots cannot be {wrong[0]!r}; give numbers from 1 on, or all.")
+    return [None if value == "all" else int(value) for value in values]
 
 
 def _check(models: Sequence[Path]) -> None:

@@ -9,7 +9,7 @@ import tensorflow as tf
 
 from clipbench_tf.data import sources
 from clipbench_tf.data.images.decoding import FORMATS
-from clipbench_tf.data.text.cleaning import clean
+from clipbench_tf.data.readers.labelled.duplicates import duplicates, permitted
 from clipbench_tf.evaluation import accuracy
 from clipbench_tf.evaluation.classifier import Classifier
 from clipbench_tf.evaluation.classifier_cache import ClassifierCache
@@ -185,6 +185,8 @@ class ZeroShot:
 def check_classes(dataset: sources.Dataset) -> None:
     """Refuses a data set whose classes a zero-shot classifier cannot tell apart.
 
+    CLIP's list for ImageNet may have its two names that stand twice (`permitted`).
+
     Raises:
         DatasetError: if it has no class names, only one, or the same twice.
     """
@@ -197,11 +199,11 @@ def check_classes(dataset: sources.Dataset) -> None:
             f"Data set {dataset.name} has one class only, {dataset.classes[0]!r}: every answer "
             f"would be right; zero-shot needs two or more."
         )
-    first: dict[str, int] = {}
-    for number, name in enumerate(map(clean, dataset.classes)):
-        if first.setdefault(name, number) != number:
-            raise sources.DatasetError(
-                f"The classes {first[name]} and {number} of data set {dataset.name} are both "
-                f"called {name!r}, so that no answer can be right for both; give each a name of "
-                f"its own."
-            )
+    if not permitted(dataset.classes):
+        name, (first, second, *_) = next(iter(duplicates(dataset.classes).items()))
+        ids = dataset.ids or dataset.classes
+        raise sources.DatasetError(
+            f"The classes {ids[first]!r} and {ids[second]!r} (numbers {first} and {second}) of "
+            f"data set {dataset.name} are both called {name!r} in prompts, so that no answer can "
+            f"be right for both; give each a name of its own."
+        )

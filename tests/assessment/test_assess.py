@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from clipbench_tf.assessment.assess import assess
+from clipbench_tf.assessment.comparisons import comparisons
 from clipbench_tf.assessment.loaded_model import DeviceError
 from clipbench_tf.assessment.task import Options
 from clipbench_tf.data.sources import DatasetError
@@ -158,3 +159,66 @@ def test_retrieval_is_a_task_with_a_record_of_its_own(model, tmp_path, capsys):
     assert "Retrieval on tiny" in printed and "image to text R@1 100.0%" in printed
     assess([model], datasets=[data], tasks=["retrieval"], output=tmp_path / "out")
     assert "Not evaluated again" in capsys.readouterr().out
+
+
+def test_two_models_on_one_set_are_compared_picture_by_picture(model, other, tmp_path, capsys):
+    data = dataset(tmp_path / "set", {"test": [*pictures(40), (b"no image", 0)]})
+    out = tmp_path / "out"
+    assert assess([model, other], datasets=[data], output=out) == []
+    first, second = model.parent.name, other.parent.name
+    right = [np.load(out / n / "set/predictions.npz")["test/top1"] == 1 for n in (first, second)]
+    assert np.any(right[0] != right[1])
+    printed = capsys.readouterr().out
+    assert "Compared on tiny, picture by picture:" in printed
+    line = printed.splitlines()[-1]
+    assert f"{right[0].mean():.1%} against {right[1].mean():.1%}" in line
+    assert f"{np.sum(right[0] & ~right[1])} only {first}" in line
+    assert f"{np.sum(~right[0] & right[1])} only {second}" in line
+    assert "of 40 pictures" in line
+    (found,) = comparisons({"a": out / first / "set", "b": out / first / "set"})
+    assert (found.paired.difference, found.paired.p) == (0, 1)
+
+
+def test_class_names_and_prompts_may_be_others_than_the_data_has(model, tmp_path):
+    data = dataset(tmp_path / "set", {"test": pictures(8)})
+    names, prompts = tmp_path / "names.txt", tmp_path / "prompts.txt"
+    names.write_text("".join(f"a {name} one\n" for name in CLASSES))
+    prompts.write_text("{} here\nthere {}\n")
+    assess(
+        [model],
+        datasets=[data],
+        classnames=str(names),
+        prompts=str(prompts),
+        output=tmp_path / "out",
+    )
+    assert record_in(tmp_path / "out")["templates"] == ["{} here", "there {}"]
+    saved = np.load(tmp_path / "out/predictions.npz")
+    assert saved["classes"].tolist() == [f"a {name} one" for name in CLASSES]
+
+
+def test_probes_are_tasks_with_records_of_their_own(model, tmp_path, capsys):
+    splits = {"train": pictures(60), "test": pictures(20, seed=1), "zero_shot": pictures(9, seed=2)}
+    data = dataset(tmp_path / "set", splits)
+    tasks, out = ["linear_probe", "nearest_neighbours"], tmp_path / "out"
+    options = Options(shots=(2, None))
+    assert assess([model], datasets=[data], tasks=tasks, options=options, output=out) == []
+    home = out / model.parent.name
+    linear, nearest = (record_in(home / f"set-{task}") for task in tasks)
+    assert linear["inputs"]["splits"] == nearest["inputs"]["splits"] == ["train", "test"]
+    assert linear["inputs"]["shots"] == [2, None]
+    assert linear["records"] == {"train": 60, "test": 20}
+    (found,) = linear["results"]
+    assert found["full"]["scored"] == 20 and set(found["shots"]) == {"2"}
+    printed = capsys.readouterr().out
+    assert "2-shot linear probe, test" in printed and "nearest neighbours, test" in printed
+    options = Options(shots=(3,))
+    assess([model], datasets=[data], tasks=tasks, options=options, output=out)
+    again = capsys.readouterr().out
+    assert "changed: shots." in again
+    assert again.count("Not evaluated again") == 1
+
+
+def test_a_probe_of_data_that_are_not_divided_is_refused_at_once(model, tmp_path, no_model):
+    data = dataset(tmp_path / "set", {"all": pictures(9)})
+    with pytest.raises(DatasetError, match="train"):
+        assess([model], datasets=[data], tasks=["linear_probe"], output=tmp_path / "out")

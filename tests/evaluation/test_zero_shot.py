@@ -1,3 +1,4 @@
+import dataclasses
 from functools import partial
 from pathlib import Path
 
@@ -6,6 +7,7 @@ import pytest
 import tensorflow as tf
 
 from clipbench_tf.data import sources
+from clipbench_tf.data.readers.labelled.naming import with_names
 from clipbench_tf.evaluation.classifier import Classifier
 from clipbench_tf.evaluation.method_encoders import MethodEncoders
 from clipbench_tf.evaluation.scorers import cosine, late_interaction
@@ -158,7 +160,7 @@ def test_classes_of_one_name_are_refused_by_their_numbers(tmp_path):
     names = ("crane", "dog", "  crane ")  # the same when cleaned
     write_dataset(tmp_path, {"test": [(b"x", 0)]}, classes=names)
     data = sources.load(str(tmp_path))
-    with pytest.raises(sources.DatasetError, match=r"classes 0 and 2 .* both called 'crane'"):
+    with pytest.raises(sources.DatasetError, match=r"\(numbers 0 and 2\) .* both called 'crane'"):
         ZeroShot(Lengths(), data, splits=["test"])
 
 
@@ -238,3 +240,15 @@ def test_copies_of_a_model_share_the_batches(tmp_path):
     np.testing.assert_array_equal(one.predictions, two.predictions)
     np.testing.assert_array_equal(one.places, two.places)
     assert copies[0].encoders.prompts and not copies[1].encoders.prompts
+
+
+def test_names_that_differ_in_case_alone_are_refused_and_clips_own_list_is_not(tmp_path):
+    (tmp_path / "case").mkdir()
+    write_dataset(tmp_path / "case", {"test": [(b"x", 0)]}, classes=("Jaguar", "jaguar"))
+    with pytest.raises(sources.DatasetError, match=r"'Jaguar' and 'jaguar' .* called 'jaguar'"):
+        ZeroShot(Lengths(), sources.load(str(tmp_path / "case")), splits=["test"])
+    data = load(tmp_path, test=[(b"x" * 7, 657), (b"x" * 7, 744)])
+    data = with_names(dataclasses.replace(data, classes=()), classnames="imagenet", prompts=None)
+    (result,) = ZeroShot(Lengths(), data, splits=["test"], templates=["{}"]).results()
+    assert data.classes[657] == data.classes[744] == "missile"
+    assert 0 < result.credits[1][0] == result.credits[1][1] <= 0.5  # a tie counts by chance

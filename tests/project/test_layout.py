@@ -40,6 +40,8 @@ ROOMS = (
     "method",
     "evaluation",
     "evaluation.retrieval",
+    "evaluation.probes",
+    "evaluation.comparison",
     "evaluation.reports",
     "export",
     "assessment",
