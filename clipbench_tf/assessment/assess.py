@@ -9,7 +9,7 @@ import tensorflow as tf
 
 from clipbench_tf.assessment import provenance
 from clipbench_tf.assessment.comparisons import comparisons
-from clipbench_tf.assessment.folders import EvaluationFolder, folders, model_names
+from clipbench_tf.assessment.folders import EvaluationFolder, OutputError, folders, model_names
 from clipbench_tf.assessment.loaded_model import LoadedModel, devices
 from clipbench_tf.assessment.probe_tasks import LinearProbeTask, NearestNeighboursTask
 from clipbench_tf.assessment.progress import Progress
@@ -84,11 +84,10 @@ def assess(
                 failed.append(f"{name}{error}")
                 progress.say("  Failed.")
         model.release()
-    names = model_names(paths)
-    for d, t in itertools.product(range(len(opened)), range(len(made))):
-        if kinds[t] == "zero_shot":
-            evaluated = {names[m]: done[m, d, t] for m in range(len(names)) if (m, d, t) in done}
-            _compare(evaluated, opened[d].name, progress)
+    if "zero_shot" in kinds:
+        for d, dataset in enumerate(opened):
+            found = [done.get((m, d, kinds.index("zero_shot"))) for m in range(len(paths))]
+            failed += _compare(dict(zip(model_names(paths), found, strict=True)), dataset, progress)
     return failed
 
 
@@ -99,12 +98,19 @@ def _opened(source: str, classnames: str | None, prompts: str | None) -> Dataset
     return with_names(dataset, classnames=classnames, prompts=prompts)
 
 
-def _compare(evaluated: Mapping[str, Path], dataset: str, progress: Progress) -> None:
-    """Compares the models by name, of which the folders are given, and prints the results."""
+def _compare(
+    folders: Mapping[str, Path | None], dataset: Dataset, progress: Progress
+) -> Sequence[str]:
+    """Compares the models that have a folder, if there are two; returns what went wrong."""
+    evaluated = {name: folder for name, folder in folders.items() if folder}
     if len(evaluated) > 1:
-        progress.say(f"Compared on {dataset}, picture by picture:")
-        for comparison in comparisons(evaluated):
-            progress.say(f"  {comparison.line()}")
+        progress.say(f"Compared on {dataset.name}, picture by picture:")
+        try:
+            for comparison in comparisons(evaluated):
+                progress.say(f"  {comparison.line()}")
+        except OutputError as error:
+            return [f"{error}"]
+    return []
 
 
 def _once(items: Sequence) -> list:

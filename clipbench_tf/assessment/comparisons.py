@@ -1,12 +1,14 @@
 """Compares the models that were evaluated on the same pictures, two by two."""
 
 import itertools
+import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
+from clipbench_tf.assessment.folders import OutputError
 from clipbench_tf.assessment.zero_shot_task import PREDICTIONS
 from clipbench_tf.evaluation.comparison.paired import Paired, compare
 
@@ -32,23 +34,26 @@ def comparisons(folders: Mapping[str, Path]) -> list[Comparison]:
     Only pictures that both models could decode count.
 
     Raises:
-        OSError, ValueError, KeyError: if the predictions in a folder cannot be read.
+        OutputError: if the predictions in a folder cannot be read.
     """
+    answers = {name: _answers(folder / PREDICTIONS) for name, folder in folders.items()}
     found = []
     for first, second in itertools.combinations(folders, 2):
-        with (
-            np.load(folders[first] / PREDICTIONS, allow_pickle=False) as one,
-            np.load(folders[second] / PREDICTIONS, allow_pickle=False) as other,
-        ):
-            splits = [name.removesuffix("/place") for name in one.files if name.endswith("/place")]
-            for split in splits:
-                _, mine, its = np.intersect1d(
-                    one[f"{split}/place"], other[f"{split}/place"], True, return_indices=True
-                )
-                paired = compare(
-                    one[f"{split}/top1"][mine],
-                    other[f"{split}/top1"][its],
-                    names=(first, second),
-                )
-                found.append(Comparison(split, paired))
+        for split, (places, credits) in answers[first].items():
+            others, its_credits = answers[second][split]
+            _, mine, its = np.intersect1d(places, others, True, return_indices=True)
+            paired = compare(credits[mine], its_credits[its], names=(first, second))
+            found.append(Comparison(split, paired))
     return found
+
+
+def _answers(file: Path) -> dict[str, tuple[np.ndarray, np.ndarray]]:
+    """By split, the places of the pictures and the top-1 credit of each."""
+    try:
+        with np.load(file, allow_pickle=False) as arrays:
+            splits = [name.removesuffix("/top1") for name in arrays if name.endswith("/top1")]
+            return {split: (arrays[f"{split}/place"], arrays[f"{split}/top1"]) for split in splits}
+    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+        raise OutputError(
+            f"Cannot read {str(file)!r} ({error}); remove it, and it is evaluated anew."
+        ) from error

@@ -16,7 +16,7 @@ _RECORD, _UNFINISHED, _INPUTS = "record.json", "unfinished", "inputs.json"
 
 
 class OutputError(ValueError):
-    """A folder cannot be written; the message names it and the remedy."""
+    """A folder cannot be written, or read; the message names it and the remedy."""
 
 
 def folders(

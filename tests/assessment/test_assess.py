@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from threadpoolctl import threadpool_limits
 
 from clipbench_tf.assessment.assess import assess
 from clipbench_tf.assessment.comparisons import comparisons
@@ -13,7 +14,7 @@ from clipbench_tf.assessment.loaded_model import DeviceError
 from clipbench_tf.assessment.task import Options
 from clipbench_tf.data.sources import DatasetError
 from clipbench_tf.export.saved_encoders import SavedEncoders
-from tests.assessment.samples import dataset, pictures
+from tests.assessment.samples import CLASSES, dataset, pictures
 
 FILES = {
     "record.json",
@@ -177,6 +178,9 @@ def test_two_models_on_one_set_are_compared_picture_by_picture(model, other, tmp
     assert "of 40 pictures" in line
     (found,) = comparisons({"a": out / first / "set", "b": out / first / "set"})
     assert (found.paired.difference, found.paired.p) == (0, 1)
+    (out / second / "set/predictions.npz").write_bytes(b"PK")
+    (failed,) = assess([model, other], datasets=[data], output=out)
+    assert "predictions.npz" in failed and "evaluated anew" in failed
 
 
 def test_class_names_and_prompts_may_be_others_than_the_data_has(model, tmp_path):
@@ -201,7 +205,8 @@ def test_probes_are_tasks_with_records_of_their_own(model, tmp_path, capsys):
     data = dataset(tmp_path / "set", splits)
     tasks, out = ["linear_probe", "nearest_neighbours"], tmp_path / "out"
     options = Options(shots=(2, None))
-    assert assess([model], datasets=[data], tasks=tasks, options=options, output=out) == []
+    with threadpool_limits(1):  # regressions as small as these only wait for further threads
+        assert assess([model], datasets=[data], tasks=tasks, options=options, output=out) == []
     home = out / model.parent.name
     linear, nearest = (record_in(home / f"set-{task}") for task in tasks)
     assert linear["inputs"]["splits"] == nearest["inputs"]["splits"] == ["train", "test"]
@@ -211,8 +216,8 @@ def test_probes_are_tasks_with_records_of_their_own(model, tmp_path, capsys):
     assert found["full"]["scored"] == 20 and set(found["shots"]) == {"2"}
     printed = capsys.readouterr().out
     assert "2-shot linear probe, test" in printed and "nearest neighbours, test" in printed
-    options = Options(shots=(3,))
-    assess([model], datasets=[data], tasks=tasks, options=options, output=out)
+    with threadpool_limits(1):
+        assess([model], datasets=[data], tasks=tasks, options=Options(shots=(3,)), output=out)
     again = capsys.readouterr().out
     assert "changed: shots." in again
     assert again.count("Not evaluated again") == 1
