@@ -155,5 +155,16 @@ def _terminated(number: int, frame: FrameType | None) -> None:
 
 
 def run() -> None:
-    """Starts the command."""
-    command_line.run(main)
+    """Starts the command.
+
+    One that a signal stopped ends at once: threads of TensorFlow that still read data may wait for
+    the interpreter while it, at its end, waits for them.
+    """
+    try:
+        command_line.run(main)
+    except SystemExit as end:
+        if end.code in (128 + signal.SIGINT, 128 + signal.SIGTERM):
+            sys.stdout.flush()
+            sys.stderr.flush()
+            os._exit(end.code)
+        raise

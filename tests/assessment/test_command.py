@@ -170,3 +170,21 @@ def test_a_terminated_evaluation_keeps_what_is_done_and_goes_on(model, tmp_path,
     assert {path.name for path in (tmp_path / "out").iterdir()} == {*names, "record.json"}
     record = json.loads((tmp_path / "out/record.json").read_text())
     assert record["resumed"] is True
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_stopped_process_ends_and_its_scores_are_there(number, model, tmp_path):
+    data, out = dataset(tmp_path / "set", {"test": pictures(30_000)}), tmp_path / "out"
+    flags = [f"--saved_model={model}", f"--dataset={data}", f"--output={out}", "--batch_size=4"]
+    process = subprocess.Popen(
+        [sys.executable, SCRIPT, *flags], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    assert process.stdout.readline().startswith("Zero-shot on tiny")
+    assert "test pictures" in process.stdout.readline()  # comes after 30 seconds
+    process.send_signal(number)
+    printed, _ = process.communicate(timeout=60)
+    assert process.returncode == 128 + number
+    assert "the same command goes on" in printed
+    with np.load(out / "unfinished/scored-test.npz") as scored:
+        assert 0 < len(scored["places"]) < 30_000
