@@ -1,10 +1,31 @@
-"""Zero-shot evaluation of an exported model, driven by its SavedModel alone.
+"""Evaluates exported models, driven by their SavedModels alone.
 
-clipbench-evaluate --saved_model=runs/defilip/saved_model --dataset=emoji
+Zero-shot accuracy on the embedded data set, or on pictures in a folder for each class:
+
+  clipbench-evaluate --saved_model=runs/defilip/saved_model --dataset=emoji
+  clipbench-evaluate --saved_model=runs/clip/saved_model --dataset=data/pets
+
+ImageNet with CLIP's names and prompts; two models on two data sets, which are then compared:
+
+  clipbench-evaluate --saved_model=vit/saved_model --dataset=imagenet/val --prompts=clip80
+  clipbench-evaluate --saved_model=runs/clip/saved_model,runs/filip/saved_model --dataset=emoji,pets
+
+Retrieval of captions by pictures, and of pictures by captions; probes of the frozen features:
+
+  clipbench-evaluate --saved_model=runs/clip/saved_model --dataset=pairs.csv --tasks=retrieval
+  clipbench-evaluate --saved_model=runs/clip/saved_model --tasks=linear_probe --shots=1,4,all
+
+What has a record of the same inputs is not evaluated again; what was stopped goes on. Exit status 1
+if any evaluation failed; the others are done all the same.
 """
 
+import os
+import re
+import signal
 import sys
+from collections.abc import Sequence
 from pathlib import Path
+from types import FrameType
 
 from absl import flags
 
@@ -12,47 +33,138 @@ from clipbench_tf import tensorflow_log
 from clipbench_tf.commands import command_line
 from clipbench_tf.export import card
 
-_MODEL = flags.DEFINE_string(
-    "saved_model", None, "Folder of the SavedModel that a run left.", required=True
+TASKS = ("zero_shot", "retrieval", "linear_probe", "nearest_neighbours")
+_MODEL = flags.DEFINE_multi_string(
+    "saved_model", None, "Folders of SavedModels that runs left, with commas.", required=True
 )
-_DATASET = flags.DEFINE_string(
-    "dataset", "emoji", "An embedded data set, a folder with one, or a folder for each class."
+_DATASET = flags.DEFINE_multi_string(
+    "dataset",
+    "emoji",
+    "Data sets, with commas: an embedded one, a folder with one or with a folder for each class, "
+    ".tar files, a table, tfds:<name>. What follows options behind a question mark is theirs; give "
+    "the flag once more for another data set.",
 )
+_TASKS = flags.DEFINE_list("tasks", "zero_shot", f"What to evaluate: {', '.join(TASKS)}.")
 _SPLITS = flags.DEFINE_list(
     "splits", None, "Which splits to score. Default: test and zero_shot, or what else there is."
+)
+_CLASSNAMES = flags.DEFINE_string(
+    "classnames",
+    None,
+    "File with the names of the classes, or imagenet for CLIP's. Default: those of the data set.",
+)
+_PROMPTS = flags.DEFINE_string(
+    "prompts",
+    None,
+    "clip80, clip1, or a file with a prompt a line and {} for the name. Default: "
+    "those of the data set.",
+)
+_TRAIN_SPLIT = flags.DEFINE_string("train_split", "train", "What probes learn from.")
+_SHOTS = flags.DEFINE_list(
+    "shots", "all", "Pictures of each class that linear probes learn from, as in 1,4,all."
 )
 _OUTPUT = flags.DEFINE_string(
     "output",
     None,
-    "Folder for record.json and predictions.png. Default: evaluation-<dataset> beside the model.",
+    "Folder for record.json and the other files; with several models, data sets or tasks, for a "
+    "folder for each. Default: evaluation-<dataset> beside the model.",
 )
 _BATCH_SIZE = flags.DEFINE_integer("batch_size", 128, "Pictures encoded together.", lower_bound=1)
+_DEVICES = flags.DEFINE_list(
+    "devices", [], "Which share the pictures, as in GPU:0,GPU:1. Default: all GPUs, or the CPU."
+)
 
 
 def main(argv: list[str]) -> None:
     """Evaluates as the flags say; one line and exit status 1 for inputs that cannot be used."""
     if len(argv) > 1:
         sys.exit(f"Error: {argv[1]!r} is no flag; see --help.")
-    model = Path(_MODEL.value)
-    name = Path(_DATASET.value.partition("?")[0]).resolve().name
-    beside = model.resolve().parent / f"evaluation-{name}"
-    output = Path(_OUTPUT.value) if _OUTPUT.value else beside
+    models = [Path(model) for model in separated(_MODEL.value)]
+    before = signal.getsignal(signal.SIGTERM)
     try:
-        card.read(model)  # TensorFlow takes seconds to import: first see whether there is a model
+        _check(models)  # TensorFlow takes seconds to import
         with tensorflow_log.suppressed():
-            from clipbench_tf.export.evaluate import evaluate
+            from clipbench_tf.assessment.assess import assess
+            from clipbench_tf.assessment.task import Options
 
-        evaluate(
-            model,
-            dataset=_DATASET.value,
-            splits=_SPLITS.value,
-            output=output,
-            batch_size=_BATCH_SIZE.value,
+        signal.signal(signal.SIGTERM, _terminated)
+        failed = assess(
+            models,
+            datasets=separated(_DATASET.value),
+            tasks=_TASKS.value,
+            options=Options(
+                splits=_SPLITS.value,
+                batch_size=_BATCH_SIZE.value,
+                train_split=_TRAIN_SPLIT.value,
+                shots=_shots(_SHOTS.value),
+            ),
+            classnames=_CLASSNAMES.value,
+            prompts=_PROMPTS.value,
+            output=Path(_OUTPUT.value) if _OUTPUT.value else None,
+            on_devices=_DEVICES.value,
         )
     except ValueError as error:  # what the library raises for inputs that cannot be used
         sys.exit(f"Error: {error}")
+    finally:
+        signal.signal(signal.SIGTERM, before)
+    if failed:
+        sys.exit("\n".join(f"Error: {line}" for line in failed))
+
+
+def separated(values: Sequence[str]) -> list[str]:
+    """The parts between commas, but for those in braces, in options, and in the name of a file."""
+    found = []
+    for value in values:
+        if os.path.exists(value):
+            found.append(value)
+            continue
+        options = re.search(r"\?\w+=", value)
+        end = options.start() if options else len(value)
+        *others, last = re.split(r",(?![^{]*\})", value[:end])
+        found += [*others, last + value[end:]]
+    return found
+
+
+def _shots(values: Sequence[str]) -> list[int | None]:
+    """Numbers of pictures, and None for "all".
+
+    Raises:
+        ValueError: for anything else.
+    """
+    if wrong := [v for v in values if v != "all" and not (v.isdecimal() and int(v))]:
+        raise ValueError(f"--shots cannot be {wrong[0]!r}; give numbers from 1 on, or all.")
+    return [None if value == "all" else int(value) for value in values]
+
+
+def _check(models: Sequence[Path]) -> None:
+    """Looks at what can be seen without TensorFlow.
+
+    Raises:
+        ValueError: for a folder without an export, or a misspelt task.
+    """
+    for model in models:
+        card.read(model)
+    for task in _TASKS.value:
+        if task not in TASKS:
+            raise ValueError(f"There is no task {task!r}; there are {', '.join(TASKS)}.")
+
+
+def _terminated(number: int, frame: FrameType | None) -> None:
+    """Ends the process by way of an exception, so that what is done is kept."""
+    sys.exit(128 + number)
 
 
 def run() -> None:
-    """Starts the command."""
-    command_line.run(main)
+    """Starts the command.
+
+    One that a signal stopped ends at once: threads of TensorFlow that still read data may wait for
+    the interpreter while it, at its end, waits for them.
+    """
+    try:
+        command_line.run(main)
+    except SystemExit as end:
+        if end.code in (128 + signal.SIGINT, 128 + signal.SIGTERM):
+            sys.stdout.flush()
+            sys.stderr.flush()
+            os._exit(end.code)
+        raise

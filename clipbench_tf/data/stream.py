@@ -13,14 +13,18 @@ from clipbench_tf.data.readers.reader import Reader
 Told = Callable[[Exception], None]
 
 
-def records(reader: Reader, *, failed: Told = lambda error: None) -> tf.data.Dataset:
+def records(
+    reader: Reader, *, start: int = 0, failed: Told = lambda error: None
+) -> tf.data.Dataset:
     """One pass over the serialised records of `reader`, in the order of its parts.
 
     Args:
+        start: the record to begin with; those before it are not read.
         failed: see `shuffled_stream`.
     """
     counts = np.asarray(reader.counts, np.int64)
-    blocks = cut(np.arange(len(counts)), np.zeros_like(counts), counts, BLOCK)
+    firsts = np.clip(start - (np.cumsum(counts) - counts), 0, counts)
+    blocks = cut(np.arange(len(counts)), firsts, counts - firsts, BLOCK)
     return _read(reader, tf.data.Dataset.from_tensor_slices(blocks), failed)
 
 

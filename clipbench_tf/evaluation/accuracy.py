@@ -1,4 +1,4 @@
-"""Top-k accuracy with ties broken at random, in expectation, and its confidence interval."""
+"""Top-k accuracy, ties broken at random in expectation, and mean recall, with intervals."""
 
 import numpy as np
 
@@ -21,9 +21,32 @@ def chance(k: int, classes: int) -> float:
     return min(k / classes, 1.0)
 
 
-def wilson(fraction: float, count: int, z: float = 1.959964) -> tuple[float, float]:
+def wilson(fraction: float, count: float, z: float = 1.959964) -> tuple[float, float]:
     """Wilson's score interval (1927) for a `fraction` right of `count`; 95% at the default z."""
     center = fraction + z * z / (2 * count)
     half = z * np.sqrt(fraction * (1 - fraction) / count + z * z / (4 * count * count))
     whole = 1 + z * z / count
     return float(max(0.0, (center - half) / whole)), float(min(1.0, (center + half) / whole))
+
+
+def mean_class_recall(credit: np.ndarray, labels: np.ndarray) -> tuple[float, tuple[float, float]]:
+    """The mean over classes of the mean top-1 `credit` [N] of their pictures, and its 95% interval.
+
+    Classes without pictures are left out. Where all classes have equally many pictures, the mean is
+    the top-1 accuracy.
+
+    The interval is Wilson's at an effective number of pictures, the smaller of two: Kish's (1965)
+    for pictures that weigh as little as their class is large, K^2 / sum(1 / n_c), and the one whose
+    binomial spread is that of the mean of the K recalls, m (1 - m) / (s^2 / K), with their mean m
+    and standard deviation s. So it is never narrower than the interval of as many independent
+    pictures, and counts classes that differ as a sample of many: rather too wide than too narrow.
+    """
+    _, index = np.unique(labels, return_inverse=True)
+    counts = np.bincount(index)
+    recalls = np.bincount(index, weights=credit) / counts
+    mean = float(np.clip(recalls.mean(), 0.0, 1.0))
+    effective = float(len(recalls) ** 2 / np.sum(1 / counts))
+    spread = recalls.var(ddof=1) / len(recalls) if len(recalls) > 1 else 0.0
+    if spread > 0:
+        effective = min(effective, float(mean * (1 - mean) / spread))
+    return mean, wilson(mean, effective)

@@ -1,4 +1,4 @@
-"""Caches a zero-shot classifier beside its model; valid for the same names, prompts and weights."""
+"""Caches a zero-shot classifier beside its model, for the same names, prompts and weights."""
 
 import contextlib
 import hashlib
@@ -23,10 +23,14 @@ class ClassifierCache:
 
     There is one file for each model, for the last names and prompts. A file that cannot be
     written causes a warning; one that cannot be read is rebuilt.
+
+    Args:
+        model: the folder of the SavedModel.
+        checksum: its `model_checksum`, where that is known already.
     """
 
-    def __init__(self, model: Path) -> None:
-        self._model = model.resolve()
+    def __init__(self, model: Path, checksum: str | None = None) -> None:
+        self._model, self._checksum = model.resolve(), checksum
         self.path = self._model.with_name(f"{self._model.name}.classifier.npz")
 
     def parts(
@@ -45,11 +49,10 @@ class ClassifierCache:
 
     def _digest(self, names: Sequence[str], templates: Sequence[str]) -> str:
         """SHA-256 of all that the classifier depends on: the model's files, names and prompts."""
-        digest = hashlib.sha256(json.dumps([list(names), list(templates)]).encode())
-        for file in (self._model / "saved_model.pb", *sorted(self._model.glob("variables/*"))):
-            with file.open("rb") as content:
-                digest.update(hashlib.file_digest(content, "sha256").digest())
-        return digest.hexdigest()
+        checksum = self._checksum or model_checksum(self._model)
+        return hashlib.sha256(
+            json.dumps([checksum, list(names), list(templates)]).encode()
+        ).hexdigest()
 
     def _read(self, key: str) -> list[Representation] | None:
         try:
@@ -80,3 +83,18 @@ class ClassifierCache:
             logging.warning("Cannot cache the classifier in %s: %s.", self.path, error.strerror)
             with contextlib.suppress(OSError):
                 partial.unlink()  # a partial file may fill the disk
+
+
+def model_checksum(folder: Path) -> str:
+    """SHA-256 over the files of a SavedModel that decide what it computes, and their names.
+
+    They are its graph, variables and assets; its card and its fingerprint are not among them. The
+    files are read whole, some GB in a second or two from a fast disk: ask once a call.
+    """
+    digest = hashlib.sha256()
+    found = [folder / "saved_model.pb", *folder.glob("variables/*"), *folder.glob("assets/**/*")]
+    for file in sorted(path for path in found if path.is_file()):
+        with file.open("rb") as content:
+            digest.update(f"{file.relative_to(folder).as_posix()}\0".encode())
+            digest.update(hashlib.file_digest(content, "sha256").digest())
+    return digest.hexdigest()

@@ -8,7 +8,7 @@ import tensorflow as tf
 
 from clipbench_tf.data.images.decoding import FORMATS
 from clipbench_tf.data.text import cleaning
-from clipbench_tf.evaluation.zero_shot import Classifier
+from clipbench_tf.evaluation.classifier import Classifier
 from clipbench_tf.export import card
 from clipbench_tf.export.saved_encoders import SavedEncoders
 

@@ -12,9 +12,9 @@ from tensorflow.types.experimental import ConcreteFunction
 
 from clipbench_tf.data.text.hub_tokenizer import HubTokenizer
 from clipbench_tf.data.text.tokenizer import Tokenizer
+from clipbench_tf.evaluation.classifier import Classifier
 from clipbench_tf.evaluation.method_encoders import MethodEncoders
 from clipbench_tf.evaluation.scorers import Scorer
-from clipbench_tf.evaluation.zero_shot import Classifier
 from clipbench_tf.export import card, towers
 from clipbench_tf.export.signatures import signatures
 from clipbench_tf.method import Method

@@ -28,9 +28,9 @@ from collections.abc import Callable, Sequence
 import tensorflow as tf
 from tensorflow.types.experimental import ConcreteFunction
 
+from clipbench_tf.evaluation.classifier import Classifier
 from clipbench_tf.evaluation.encoders import Representation
 from clipbench_tf.evaluation.method_encoders import MethodEncoders
-from clipbench_tf.evaluation.zero_shot import Classifier
 from clipbench_tf.export.saved_encoders import CLASS, IMAGE
 from clipbench_tf.features import unit
 
@@ -62,7 +62,7 @@ def signatures(
         images = encoders.scorer.images(encoders.images(encoders.pixels(image)))
         scores = [encoders.scorer.score(images, part) for part in classifier.parts]
         logits = encoders.scorer.scale() * tf.concat(scores, axis=1)
-        best, order = tf.math.top_k(tf.nn.softmax(logits), k=len(classes))
+        best, order = tf.math.top_k(tf.nn.softmax(logits), k=len(classifier.order))
         return {"scores": best, "classes": tf.gather(names, order)}
 
     image = tf.TensorSpec([None], tf.string, name="image")

@@ -15,7 +15,8 @@ from clipbench_tf.checkpoints.disk import WRITE_ERRORS, reason
 from clipbench_tf.data.pipeline import Pipeline
 from clipbench_tf.evaluation.method_encoders import MethodEncoders
 from clipbench_tf.evaluation.pictures import decode
-from clipbench_tf.evaluation.zero_shot import SplitResult, ZeroShot
+from clipbench_tf.evaluation.split_result import SplitResult
+from clipbench_tf.evaluation.zero_shot import ZeroShot
 from clipbench_tf.export.saved_model import export
 from clipbench_tf.features import unit
 from clipbench_tf.invocation import command

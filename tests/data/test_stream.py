@@ -88,3 +88,18 @@ def test_what_ends_a_stream_is_told(ordered, tmp_path):
     with pytest.raises(tf.errors.OpError):
         next(iter(data))
     assert isinstance(told[0], FileNotFoundError)
+
+
+@pytest.mark.parametrize("start", [0, 1, 6, 7, 16, 17, 22, 23])
+def test_one_pass_begins_at_any_record_and_reads_none_before_it(start, of_four_files, monkeypatch):
+    read, first_read = of_four_files.read, []
+
+    def watched(part: int, first: int, count: int) -> list[bytes]:
+        first_read.append((part, first))
+        return read(part, first, count)
+
+    monkeypatch.setattr(of_four_files, "read", watched)
+    rest = [int(record) for record in records(of_four_files, start=start).as_numpy_iterator()]
+    assert rest == list(range(start, 23))
+    place = {0: (0, 0), 1: (0, 1), 6: (0, 6), 7: (1, 0), 16: (2, 0), 17: (3, 0), 22: (3, 5)}
+    assert min(first_read, default=None) == place.get(start)

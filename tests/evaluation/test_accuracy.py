@@ -3,7 +3,7 @@ from itertools import permutations
 import numpy as np
 import pytest
 
-from clipbench_tf.evaluation.accuracy import chance, top_k_credit, wilson
+from clipbench_tf.evaluation.accuracy import chance, mean_class_recall, top_k_credit, wilson
 
 
 def credit_by_lot(scores, label, k):
@@ -47,3 +47,35 @@ def test_wilson_solves_its_equation(right, count):
     # (p - x)^2 = z^2 x (1 - x) / n, as a polynomial in x
     roots = np.roots([1 + z**2 / count, -2 * p - z**2 / count, p**2])
     np.testing.assert_allclose(wilson(p, count), sorted(roots), atol=1e-9)
+
+
+def test_mean_recall_weighs_classes_alike_whatever_their_size():
+    labels = np.array([3] * 90 + [7] * 10)
+    credit = np.array([1.0] * 90 + [0.0] * 5 + [0.5] * 5)
+    assert mean_class_recall(credit, labels)[0] == pytest.approx((1 + 0.25) / 2)
+
+
+def test_mean_recall_of_one_class_is_its_accuracy_with_its_interval():
+    credit, labels = np.arange(40) % 4 == 0, np.zeros(40, int)
+    mean, interval = mean_class_recall(credit.astype(float), labels)
+    assert (mean, interval) == (0.25, wilson(0.25, 40))
+
+
+@pytest.mark.parametrize("right", [0, 1])
+def test_mean_recall_of_all_right_or_all_wrong_has_an_interval_with_width(right):
+    mean, (low, high) = mean_class_recall(np.full(30, float(right)), np.arange(30) % 3)
+    assert mean == right
+    assert high - low > 0.05
+
+
+@pytest.mark.parametrize("counts", [(5,) * 40, (1,) * 100, (200, 100, 50, 25, 12, 6, 3)])
+def test_the_interval_of_mean_recall_holds_the_truth_nineteen_times_in_twenty(counts):
+    rng = np.random.default_rng(0)
+    labels = np.repeat(np.arange(len(counts)), counts)
+    chances = rng.beta(2, 1, len(counts))  # of each class to be right
+    inside = 0
+    for _ in range(400):
+        credit = (rng.random(len(labels)) < chances[labels]).astype(float)
+        low, high = mean_class_recall(credit, labels)[1]
+        inside += low <= chances.mean() <= high
+    assert inside / 400 > 0.93

@@ -1,3 +1,4 @@
+import dataclasses
 from functools import partial
 from pathlib import Path
 
@@ -6,9 +7,11 @@ import pytest
 import tensorflow as tf
 
 from clipbench_tf.data import sources
+from clipbench_tf.data.readers.labelled.naming import with_names
+from clipbench_tf.evaluation.classifier import Classifier
 from clipbench_tf.evaluation.method_encoders import MethodEncoders
 from clipbench_tf.evaluation.scorers import cosine, late_interaction
-from clipbench_tf.evaluation.zero_shot import Classifier, ZeroShot
+from clipbench_tf.evaluation.zero_shot import Copy, Journal, ZeroShot
 from tests.evaluation.samples import COLOURS, NAMES, SIZE, png, tiny_method, write_dataset
 
 
@@ -151,3 +154,101 @@ def test_chunks_of_classes_change_no_score(make):
     np.testing.assert_allclose(whole, pieces, atol=1e-5)
     one = Classifier(encoders, NAMES[3:4], templates).scores(images)
     np.testing.assert_allclose(whole[:, 3:4], one, atol=1e-5)
+
+
+def test_classes_of_one_name_are_refused_by_their_numbers(tmp_path):
+    names = ("crane", "dog", "  crane ")  # the same when cleaned
+    write_dataset(tmp_path, {"test": [(b"x", 0)]}, classes=names)
+    data = sources.load(str(tmp_path))
+    with pytest.raises(sources.DatasetError, match=r"\(numbers 0 and 2\) .* both called 'crane'"):
+        ZeroShot(Lengths(), data, splits=["test"])
+
+
+def test_one_class_is_refused(tmp_path):
+    write_dataset(tmp_path, {"test": [(b"x", 0)]}, classes=("dog",))
+    with pytest.raises(sources.DatasetError, match=r"one class only, 'dog'.* needs two or more"):
+        ZeroShot(Lengths(), sources.load(str(tmp_path)), splits=["test"])
+
+
+@pytest.mark.parametrize("prompt_batch", [1, 100])
+def test_classes_of_one_name_are_encoded_once_and_score_the_same(prompt_batch):
+    method, tokenizer = tiny_method()
+    encoders = MethodEncoders(method, tokenizer=tokenizer, scorer=cosine(method), image_size=SIZE)
+    images, _ = encoders.represent_images(tf.constant([png(colour) for colour in COLOURS]))
+    names = ("red", "a long name indeed", "blue", "red", "white", "blue")
+    found = Classifier(encoders, names, ("{}", "a {}"), prompt_batch=prompt_batch)
+    scores = found.scores(images)
+    np.testing.assert_array_equal(scores[:, 0], scores[:, 3])
+    np.testing.assert_array_equal(scores[:, 2], scores[:, 5])
+    assert sum(len(part["embedding"]) for part in found.parts) == 4
+    apart = Classifier(encoders, names[:3] + names[4:5], ("{}", "a {}")).scores(images)
+    np.testing.assert_allclose(scores[:, [0, 1, 2, 4]], apart, atol=1e-6)
+
+
+class Memory(Journal):
+    """Keeps so many batches, and is interrupted when there are more."""
+
+    def __init__(self, batches: int) -> None:
+        self.parts, self._batches = {}, batches
+
+    def kept(self, split):
+        return self.parts.get(split, [])
+
+    def keep(self, split, scored):
+        if len(scored) > self._batches:
+            raise KeyboardInterrupt
+        self.parts[split] = list(scored)
+
+
+def test_what_a_journal_has_is_not_scored_again(tmp_path):
+    rng = np.random.default_rng(3)
+    examples = [(b"x" * int(n), int(n) % 5) for n in rng.integers(6, 32, size=23)]
+    data = load(tmp_path, test=[*examples, (b"bad", 0)])
+    (whole,) = ZeroShot(Lengths(), data, splits=["test"], batch_size=4).results()
+    journal = Memory(batches=3)
+    with pytest.raises(KeyboardInterrupt):
+        ZeroShot(Lengths(), data, splits=["test"], batch_size=4).results(journal)
+    encoders, seen = Lengths(), []
+    represent = encoders.represent_images
+    encoders.represent_images = lambda encoded: (seen.append(len(encoded)), represent(encoded))[1]
+    told, resumable = [], Memory(batches=99)
+    resumable.parts = journal.parts
+    (resumed,) = ZeroShot(
+        encoders,
+        data,
+        splits=["test"],
+        batch_size=4,
+        told=lambda what, done, total: told.append((what, done, total)),
+    ).results(resumable)
+    assert sum(seen) == 24 - 12
+    assert [entry for entry in told if entry[0] == "test pictures"] == [
+        ("test pictures", done, 24) for done in (12, 16, 20, 24)
+    ]
+    for name in ("places", "labels", "predictions", "scores", "keys", "corrupt_keys"):
+        np.testing.assert_array_equal(getattr(resumed, name), getattr(whole, name))
+    assert resumed.record() == whole.record()
+
+
+def test_copies_of_a_model_share_the_batches(tmp_path):
+    examples = [(b"x" * int(n), int(n) % 5) for n in range(6, 29)]
+    data = load(tmp_path, test=examples)
+    (one,) = ZeroShot(Lengths(), data, splits=["test"], batch_size=4).results()
+    copies = [Copy("CPU:0", Lengths()), Copy("CPU:1", Lengths())]
+    (two,) = ZeroShot(
+        copies[0].encoders, data, splits=["test"], batch_size=4, copies=copies
+    ).results()
+    np.testing.assert_array_equal(one.predictions, two.predictions)
+    np.testing.assert_array_equal(one.places, two.places)
+    assert copies[0].encoders.prompts and not copies[1].encoders.prompts
+
+
+def test_names_that_differ_in_case_alone_are_refused_and_clips_own_list_is_not(tmp_path):
+    (tmp_path / "case").mkdir()
+    write_dataset(tmp_path / "case", {"test": [(b"x", 0)]}, classes=("Jaguar", "jaguar"))
+    with pytest.raises(sources.DatasetError, match=r"'Jaguar' and 'jaguar' .* called 'jaguar'"):
+        ZeroShot(Lengths(), sources.load(str(tmp_path / "case")), splits=["test"])
+    data = load(tmp_path, test=[(b"x" * 7, 657), (b"x" * 7, 744)])
+    data = with_names(dataclasses.replace(data, classes=()), classnames="imagenet", prompts=None)
+    (result,) = ZeroShot(Lengths(), data, splits=["test"], templates=["{}"]).results()
+    assert data.classes[657] == data.classes[744] == "missile"
+    assert 0 < result.credits[1][0] == result.credits[1][1] <= 0.5  # a tie counts by chance

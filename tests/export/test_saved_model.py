@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from clipbench_tf.evaluation.classifier import Classifier
 from clipbench_tf.evaluation.method_encoders import MethodEncoders
 from clipbench_tf.evaluation.scorers import cosine, late_interaction
-from clipbench_tf.evaluation.zero_shot import Classifier
 from clipbench_tf.export import card
 from clipbench_tf.export.saved_encoders import SavedEncoders
 from clipbench_tf.export.saved_model import export

@@ -7,10 +7,10 @@ import tensorflow as tf
 
 from clipbench_tf import config
 from clipbench_tf.data.text.hub_tokenizer import HubTokenizer
+from clipbench_tf.evaluation.classifier import Classifier
 from clipbench_tf.evaluation.encoders import Encoders
 from clipbench_tf.evaluation.method_encoders import MethodEncoders
 from clipbench_tf.evaluation.scorers import cosine, late_interaction
-from clipbench_tf.evaluation.zero_shot import Classifier
 from clipbench_tf.export import card, saved_encoders
 from clipbench_tf.export.saved_model import export
 from clipbench_tf.method import Method

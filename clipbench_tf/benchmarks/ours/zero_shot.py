@@ -7,9 +7,9 @@ from clipbench_tf.benchmarks.harness.job import Job
 from clipbench_tf.benchmarks.ours.methods import from_gin
 from clipbench_tf.benchmarks.samples.captions import class_names, templates
 from clipbench_tf.data.text.tokenizer import Tokenizer
+from clipbench_tf.evaluation.classifier import Classifier
 from clipbench_tf.evaluation.method_encoders import MethodEncoders
 from clipbench_tf.evaluation.scorers import cosine
-from clipbench_tf.evaluation.zero_shot import Classifier
 
 _BATCH = 64
 

@@ -15,6 +15,7 @@ from clipbench_tf.evaluation.retrieval.retrieval_result import TOP, RetrievalRes
 from clipbench_tf.evaluation.retrieval.store import Store
 
 ROWS = 2**26  # bytes of scores in memory: those of some queries for all items
+Told = Callable[[str, int, int], None]
 
 
 class Retrieval:
@@ -43,6 +44,7 @@ class Retrieval:
         text_batch: captions encoded together.
         at_most: number of records to read, at equal distances; all by default.
         memory: bytes of pictures' representations, and as many of captions', kept in memory.
+        told: is told how far it is: what is counted, how many are done, and of how many.
 
     Raises:
         DatasetError: for a split that does not exist.
@@ -59,12 +61,13 @@ class Retrieval:
         text_batch: int = 512,
         at_most: int | None = None,
         memory: int = 2**30,
+        told: Told = lambda what, done, total: None,
     ) -> None:
         self.encoders, self.dataset, self.split = encoders, dataset, split
         self.batch_size, self.text_batch, self.memory = batch_size, text_batch, memory
         reader = dataset.split(split)
         self._places = evenly_spread(reader.examples, at_most)
-        self._reader = Selection(reader, self._places)
+        self._reader, self._told = Selection(reader, self._places), told
 
     def run(self) -> Iterator[tuple[str, float]]:
         """Yields (name, value), e.g. ("retrieval/test/image_to_text_r1", 0.31)."""
@@ -112,7 +115,7 @@ class Retrieval:
         with sources.explained(self.dataset.name) as failed:
             records = sources.records(self._reader, failed=failed)
             batches = records.batch(self.batch_size).prefetch(2).as_numpy_iterator()
-            found = collect(batches, self.encoders, pictures)
+            found = collect(self._counted(batches), self.encoders, pictures)
         if not found.places:
             raise sources.DatasetError(
                 f"Split {self.split} of data set {self.dataset.name} has no picture with a caption "
@@ -121,10 +124,18 @@ class Retrieval:
             )
         return found
 
+    def _counted(self, batches: Iterator[np.ndarray]) -> Iterator[np.ndarray]:
+        done = 0
+        for batch in batches:
+            yield batch
+            done += len(batch)
+            self._told(f"{self.split} pictures", done, len(self._places))
+
     def _encode_texts(self, texts: Store, captions: np.ndarray) -> None:
         for start in range(0, len(captions), self.text_batch):
             batch = captions[start : start + self.text_batch, np.newaxis]
             texts.add(self.encoders.represent_classes(tf.constant(batch, tf.string)))
+            self._told(f"{self.split} captions", start + len(batch), len(captions))
 
 
 def _ranked(

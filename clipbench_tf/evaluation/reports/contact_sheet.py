@@ -2,7 +2,6 @@
 
 import io
 import textwrap
-import unicodedata
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -10,7 +9,8 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 from clipbench_tf.data import sources
-from clipbench_tf.evaluation.zero_shot import SplitResult
+from clipbench_tf.evaluation.reports.letters import plain
+from clipbench_tf.evaluation.split_result import SplitResult
 
 _PICTURE, _CELL, _LINE, _MARGIN = 96, 152, 14, 12
 _INK, _RIGHT, _WRONG, _PAPER = "#1c1c1c", "#1a7f37", "#b3261e", "#ffffff"
@@ -104,14 +104,8 @@ def _caption(
     parts = [(classes[true], _INK)]
     if true != predicted:
         parts.append((f"predicted {classes[predicted]}", _WRONG))
-    lines = [(line, ink) for text, ink in parts for line in textwrap.wrap(_plain(text), 22)[:2]]
+    lines = [(line, ink) for text, ink in parts for line in textwrap.wrap(plain(text), 22)[:2]]
     lines.append((f"score {result.scores[index]:.3f}", "#6b6b6b"))
     font = ImageFont.load_default(12)
     for number, (line, ink) in enumerate(lines):
         draw.text((corner[0], corner[1] + number * _LINE), line, fill=ink, font=font)
-
-
-def _plain(text: str) -> str:
-    """`text` in ASCII without accents, all that Pillow's built-in font can draw."""
-    letters = [c for c in unicodedata.normalize("NFKD", text) if not unicodedata.combining(c)]
-    return "".join(letters).encode("ascii", "replace").decode()

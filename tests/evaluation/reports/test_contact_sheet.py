@@ -2,8 +2,9 @@ import numpy as np
 from PIL import Image
 
 from clipbench_tf.data import sources
-from clipbench_tf.evaluation import contact_sheet
-from clipbench_tf.evaluation.zero_shot import SplitResult
+from clipbench_tf.evaluation.reports import contact_sheet
+from clipbench_tf.evaluation.reports.letters import plain
+from clipbench_tf.evaluation.split_result import SplitResult
 from tests.evaluation.samples import COLOURS, NAMES, png, write_dataset
 
 
@@ -52,4 +53,4 @@ def test_shows_no_more_than_asked(tmp_path):
 
 
 def test_names_are_drawn_in_letters_that_the_font_has():
-    assert contact_sheet._plain("Côte d'Ivoire, São Tomé, ½ 日") == "Cote d'Ivoire, Sao Tome, 1?2 ?"
+    assert plain("Côte d'Ivoire, São Tomé, ½ 日") == "Cote d'Ivoire, Sao Tome, 1?2 ?"

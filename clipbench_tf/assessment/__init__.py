@@ -1,0 +1,1 @@
+"""What scripts/evaluate.py does: models times data sets times tasks, with records that last."""
