@@ -26,6 +26,7 @@ from clipbench_tf.evaluation.zero_shot import ZeroShot
 from clipbench_tf.method import Method
 from clipbench_tf.optimization.recipe import Recipe
 from clipbench_tf.training.compatibility import check_compatible
+from clipbench_tf.training.observers import observers
 from clipbench_tf.training.results import RunResults
 from clipbench_tf.training.segments import segments
 
@@ -52,6 +53,9 @@ class Trainer:
         validation_split: scored at intervals, with one prompt a class; it alone chooses the best
             checkpoint. Of a data set without the default, the first that is scored at the end.
         evaluations: number of intervals.
+        evaluation_pictures: of the validation split, for what is observed beside zero-shot at
+            intervals (see `observers`); 0 for no such thing.
+        evaluation_share: of the run's time; observers wait until they fit in, or the last step.
         checkpoint_every: steps between checkpoints.
         log_every: steps between entries of the logs.
         keep_checkpoints: how many of the latest stay on disk, beside the best.
@@ -80,6 +84,8 @@ class Trainer:
         evaluation_splits: Sequence[str] = SPLITS,
         validation_split: str = VALIDATION,
         evaluations: int = 8,
+        evaluation_pictures: int = 500,
+        evaluation_share: float = 0.05,
         checkpoint_every: int = 1000,
         log_every: int = 10,
         keep_checkpoints: int = 3,
@@ -109,6 +115,7 @@ class Trainer:
             splits=[validation_split],
             templates=self.dataset.templates[:1],
         )
+        self.evaluation_pictures, self.evaluation_share = evaluation_pictures, evaluation_share
         self.best_by = f"zero_shot/{validation_split}/top1"
         recipe.schedule(pipeline.steps_per_epoch)  # an impossible one is an error now, not later
         self.total_steps = recipe.total_steps(pipeline.steps_per_epoch)
@@ -250,7 +257,20 @@ class Trainer:
             tensorboard,
             progress,
             PeriodicEvaluation(
-                self.interval, total, self.validation.run, [progress, metrics, tensorboard, best]
+                self.interval,
+                total,
+                self.validation.run,
+                [progress, metrics, tensorboard, best],
+                observers=observers(
+                    self.encoders,
+                    self.dataset,
+                    split=self.validation.splits[0],
+                    at_most=self.evaluation_pictures,
+                    draw=tensorboard.write_alignments,
+                    say=progress.say,
+                ),
+                observer_logs=[metrics, tensorboard],
+                share=self.evaluation_share,
             ),
             *self.worker_callbacks(checkpoints, progress.say),
         ]

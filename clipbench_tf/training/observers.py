@@ -1,0 +1,105 @@
+"""What is observed beside zero-shot while a run trains, as far as data and method allow."""
+
+from collections.abc import Callable, Iterator, Sequence
+
+import numpy as np
+import tensorflow as tf
+
+from clipbench_tf.callbacks.periodic_evaluation import Observer, Results
+from clipbench_tf.data import sources
+from clipbench_tf.data.readers.pair import Pair
+from clipbench_tf.data.selection import Selection, evenly_spread
+from clipbench_tf.data.text.cleaning import clean
+from clipbench_tf.evaluation import pictures
+from clipbench_tf.evaluation.alignment import Alignment, Alignments, token_objective
+from clipbench_tf.evaluation.method_encoders import MethodEncoders
+from clipbench_tf.evaluation.retrieval.retrieval import Retrieval
+
+PAIRS = 4  # whose alignment is drawn
+Draw = Callable[[int, Sequence[Alignment]], None]
+Say = Callable[[str], None]
+
+
+def observers(
+    encoders: MethodEncoders,
+    dataset: sources.Dataset,
+    *,
+    split: str,
+    at_most: int,
+    draw: Draw,
+    say: Say = print,
+) -> list[Observer]:
+    """Retrieval on a part of `split`, and the alignment of patches and words of a few of its pairs.
+
+    Whether a data set has captions shows in `PAIRS` of its records, at equal distances. An observer
+    that fails later ends no run: it is left out from then on.
+
+    Args:
+        encoders: the method.
+        dataset: the evaluation's.
+        split: has the pictures to observe.
+        at_most: how many of them, at equal distances; 0 for no observers.
+        draw: is given the step and the alignments.
+        say: is told in a line what is not observed, and why.
+
+    Raises:
+        ValueError: for an `at_most` below 0.
+    """
+    made: list[Observer] = []
+    if not at_most:
+        return made
+    captioned = [pair for pair in _sample(dataset, split) if _captions(pair)]
+    if captioned:
+        retrieval = Retrieval(encoders, dataset, split=split, at_most=at_most)
+        made.append(_harmless("Retrieval", lambda step: retrieval.run(), say))
+    else:
+        say(f"Retrieval is not observed: split {split} of {dataset.name} has no captions.")
+    if token_objective(encoders) and captioned:
+        alignments = _alignments(encoders, captioned)
+
+        def observe(step: int) -> Results:
+            draw(step, alignments.run())
+            return ()
+
+        made.append(_harmless("The alignment of patches and words", observe, say))
+    return made
+
+
+def _sample(dataset: sources.Dataset, split: str) -> list[Pair]:
+    """Some pairs of a split, without those that cannot be read."""
+    reader = dataset.split(split)
+    chosen = Selection(reader, evenly_spread(reader.examples, PAIRS))
+    with sources.explained(dataset.name) as failed:
+        records = sources.records(chosen, failed=failed).as_numpy_iterator()
+        return [pair for pair in map(Pair.of, records) if not pair.problem]
+
+
+def _alignments(encoders: MethodEncoders, pairs: Sequence[Pair]) -> Alignments:
+    """Those of `pairs`, of each the first caption; a picture that cannot be decoded is black."""
+    encoded = tf.constant([pair.image for pair in pairs], tf.string)
+    pixels, _ = pictures.decode(
+        encoded, encoders.image_size, encoders.resize, encoders.interpolation
+    )
+    return Alignments(encoders, np.asarray(pixels), [_captions(pair)[0] for pair in pairs])
+
+
+def _captions(pair: Pair) -> list[str]:
+    """Those of a pair that are not empty, cleaned."""
+    return [text for text in map(clean, pair.captions) if text]
+
+
+def _harmless(name: str, observer: Observer, say: Say) -> Observer:
+    """`observer`, which says why it fails instead of failing, and then observes nothing more."""
+    failed = False
+
+    def observe(step: int) -> Iterator[tuple[str, float]]:
+        nonlocal failed
+        if failed:
+            return
+        try:
+            yield from tuple(observer(step))
+        except (ValueError, OSError, tf.errors.OpError) as error:
+            failed = True
+            say(f"{name} is not observed any more: {error}")
+
+    return observe
