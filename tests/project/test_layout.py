@@ -39,6 +39,8 @@ ROOMS = (
     "method",
     "evaluation",
     "evaluation.retrieval",
+    "evaluation.probes",
+    "evaluation.comparison",
     "export",
     "checkpoints",
     "callbacks",

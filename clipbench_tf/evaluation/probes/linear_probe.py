@@ -1,0 +1,180 @@
+"""Linear probe: logistic regression on frozen features, on all training pictures and k-shot."""
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+
+from clipbench_tf.data import sources
+from clipbench_tf.evaluation.encoders import Encoders
+from clipbench_tf.evaluation.probes import draws
+from clipbench_tf.evaluation.probes.features import (
+    Features,
+    Told,
+    check_apart,
+    class_count,
+    frozen,
+    silent,
+)
+from clipbench_tf.evaluation.probes.linear_result import LinearResult, Trained
+from clipbench_tf.evaluation.probes.logistic import Logistic, LogisticFit
+from clipbench_tf.evaluation.probes.regularization import search
+from clipbench_tf.evaluation.probes.scoring import scored
+
+HELD_OUT = 0.2  # of each class
+UNCHOSEN = 1.0  # the strength where there is no picture to choose it on
+
+
+class LinearProbe:
+    """Top-1 and top-5 accuracy of logistic regression on frozen features (`Logistic`).
+
+    The strength of the penalty is chosen on a fifth of each class's training pictures, held out
+    (`hold_out`, `search`); then the regression is fitted again on all. With k shots, k pictures of
+    each class are drawn, and the same is done with these alone; each repeat draws others. With one
+    shot nothing can be held out, and the strength is `UNCHOSEN`. A class that has fewer than k
+    pictures gives all it has. A class without training pictures is never found.
+
+    Args:
+        encoders: the model, in memory or loaded.
+        dataset: has both splits, labelled.
+        train_split: the split to fit on.
+        split: the split to score.
+        shots: the numbers k, and None for all pictures.
+        repeats: draws for each k.
+        seed: of all draws.
+        batch_size: pictures encoded together.
+        at_most: number of pictures of each split to read, at equal distances; all by default.
+        max_iterations: of L-BFGS in each fit.
+        told: is told of the progress.
+
+    Raises:
+        DatasetError: for a split that does not exist, or two that are the same.
+        ValueError: for no or impossible shots or repeats.
+    """
+
+    def __init__(
+        self,
+        encoders: Encoders,
+        dataset: sources.Dataset,
+        *,
+        train_split: str = "train",
+        split: str = "test",
+        shots: Sequence[int | None] = (None,),
+        repeats: int = 5,
+        seed: int = 0,
+        batch_size: int = 128,
+        at_most: int | None = None,
+        max_iterations: int = 1000,
+        told: Told = silent,
+    ) -> None:
+        check_apart(dataset, train_split, split)
+        if not shots or any(k is not None and k < 1 for k in shots) or repeats < 1:
+            raise ValueError(
+                f"Shots {list(shots)} with {repeats} repeats; give 1 or more of each, or None "
+                "among the shots for all pictures."
+            )
+        self.encoders, self.dataset = encoders, dataset
+        self.train_split, self.split = train_split, split
+        self.shots, self.repeats, self.seed = tuple(dict.fromkeys(shots)), repeats, seed
+        self.batch_size, self.at_most = batch_size, at_most
+        self.max_iterations, self.told = max_iterations, told
+
+    def run(self) -> Iterator[tuple[str, float]]:
+        """Yields (name, value), e.g. ("linear_probe/test/top1", 0.61), ".../4_shot_top1"."""
+        result = self.results()
+        for shots, trained in result.trained.items():
+            few = "" if shots is None else f"{shots}_shot_"
+            for k in trained[0].result.credits:
+                yield f"linear_probe/{self.split}/{few}top{k}", result.top(shots, k)
+
+    def results(self) -> LinearResult:
+        """Encodes both splits with the model's present weights, fits and scores.
+
+        Raises:
+            DatasetError: as `frozen` does, or if all training pictures are of one class.
+            FloatingPointError: if features are not finite.
+        """
+        train, test = (
+            frozen(
+                self.encoders,
+                self.dataset,
+                split,
+                batch_size=self.batch_size,
+                at_most=self.at_most,
+                told=self.told,
+            )
+            for split in (self.train_split, self.split)
+        )
+        return self.of(train, test)
+
+    def of(self, train: Features, test: Features) -> LinearResult:
+        """The same for features that are already there, as `frozen` makes them."""
+        self._check(train, test)
+        classes = class_count(self.dataset, train, test)
+        repeats = {k: 1 if k is None else self.repeats for k in self.shots}
+        trained: dict[int | None, tuple[Trained, ...]] = {}
+        for k, count in repeats.items():
+            for repeat in range(count):
+                one = self._trained(train, test, classes, k, repeat)
+                trained[k] = (*trained.get(k, ()), one)
+                done = sum(map(len, trained.values()))
+                self.told("linear probes", done, sum(repeats.values()))
+        return LinearResult(
+            train_split=self.train_split,
+            train_corrupt=train.corrupt,
+            train_classes=len(np.unique(train.labels)),
+            trained=trained,
+            feature_kind=self.encoders.feature_kind,
+        )
+
+    def _trained(
+        self, train: Features, test: Features, classes: int, k: int | None, repeat: int
+    ) -> Trained:
+        """The probe on k shots, or on all pictures if that is None."""
+        values, labels = train.values, train.labels
+        if k is not None:
+            rows = draws.shots(labels, k, self.seed, repeat)
+            values, labels = values[rows], labels[rows]
+        kept, held = draws.hold_out(labels, HELD_OUT, self.seed, repeat, k or 0)
+        fits: list[LogisticFit] = []
+        strength = UNCHOSEN
+        if len(held):
+            logistic = Logistic(values[kept], labels[kept], max_iterations=self.max_iterations)
+
+            def quality(strength: float) -> tuple[float, ...]:
+                fits.append(logistic.fit(strength))
+                return fits[-1].quality(values[held], labels[held])
+
+            strength = search(quality)
+            del logistic  # its features take memory
+        final = Logistic(values, labels, max_iterations=self.max_iterations).fit(strength)
+        fits.append(final)
+        sizes = np.bincount(labels)
+        return Trained(
+            result=scored(
+                test,
+                self.split,
+                lambda features: final.scores(features, classes),
+                classes=classes,
+                known=final.known,
+            ),
+            pictures=len(labels),
+            short=int(np.sum((sizes > 0) & (sizes < (k or 0)))),
+            strength=strength,
+            chosen_on=len(held),
+            fits=len(fits),
+            unconverged=sum(not fit.converged for fit in fits),
+            converged=final.converged,
+        )
+
+    def _check(self, train: Features, test: Features) -> None:
+        if len(np.unique(train.labels)) < 2:
+            raise sources.DatasetError(
+                f"Split {self.train_split} of data set {self.dataset.name} has pictures of one "
+                "class only; a linear probe needs two or more."
+            )
+        for split, features in ((self.train_split, train), (self.split, test)):
+            if not np.isfinite(features.values).all():
+                raise FloatingPointError(
+                    f"Pictures of split {split} have features that are not finite: the model's "
+                    "weights have diverged; use an earlier checkpoint."
+                )
