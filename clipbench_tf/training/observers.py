@@ -13,9 +13,12 @@ from clipbench_tf.data.text.cleaning import clean
 from clipbench_tf.evaluation import pictures
 from clipbench_tf.evaluation.alignment import Alignment, Alignments, token_objective
 from clipbench_tf.evaluation.method_encoders import MethodEncoders
+from clipbench_tf.evaluation.probes.nearest_neighbours import NearestNeighbours
 from clipbench_tf.evaluation.retrieval.retrieval import Retrieval
 
 PAIRS = 4  # whose alignment is drawn
+NEIGHBOURS = 4  # times as many pictures as are observed, among which nearest neighbours are sought
+TRAIN = "train"  # the split of those
 Draw = Callable[[int, Sequence[Alignment]], None]
 Say = Callable[[str], None]
 
@@ -29,10 +32,12 @@ def observers(
     draw: Draw,
     say: Say = print,
 ) -> list[Observer]:
-    """Retrieval on a part of `split`, and the alignment of patches and words of a few of its pairs.
+    """What can be observed on a part of `split`.
 
-    Whether a data set has captions shows in `PAIRS` of its records, at equal distances. An observer
-    that fails later ends no run: it is left out from then on.
+    These are retrieval in both directions, a probe by nearest neighbours in the split "train", and
+    the alignment of patches and words of a few pairs. Whether a split has captions or labels shows
+    in `PAIRS` of its records, at equal distances. An observer that fails later ends no run: it is
+    left out from then on.
 
     Args:
         encoders: the method.
@@ -48,12 +53,20 @@ def observers(
     made: list[Observer] = []
     if not at_most:
         return made
-    captioned = [pair for pair in _sample(dataset, split) if _captions(pair)]
+    sample = _sample(dataset, split)
+    captioned = [pair for pair in sample if _captions(pair)]
     if captioned:
         retrieval = Retrieval(encoders, dataset, split=split, at_most=at_most)
         made.append(_harmless("Retrieval", lambda step: retrieval.run(), say))
     else:
         say(f"Retrieval is not observed: split {split} of {dataset.name} has no captions.")
+    if reason := _no_neighbours(dataset, split, sample):
+        say(f"Nearest neighbours are not observed: {reason}.")
+    else:
+        probe = NearestNeighbours(
+            encoders, dataset, split=split, at_most=at_most, train_at_most=NEIGHBOURS * at_most
+        )
+        made.append(_harmless("The probe by nearest neighbours", lambda step: probe.run(), say))
     if token_objective(encoders) and captioned:
         alignments = _alignments(encoders, captioned)
 
@@ -72,6 +85,16 @@ def _sample(dataset: sources.Dataset, split: str) -> list[Pair]:
     with sources.explained(dataset.name) as failed:
         records = sources.records(chosen, failed=failed).as_numpy_iterator()
         return [pair for pair in map(Pair.of, records) if not pair.problem]
+
+
+def _no_neighbours(dataset: sources.Dataset, split: str, sample: Sequence[Pair]) -> str:
+    """Why neighbours of `split`, of which `sample` is a part, cannot be sought; "" if they can."""
+    if split == TRAIN or TRAIN not in dataset.splits:
+        return f"{dataset.name} has no split {TRAIN} beside {split}"
+    for name, pairs in ((split, sample), (TRAIN, _sample(dataset, TRAIN))):
+        if not pairs or min(pair.label for pair in pairs) < 0:
+            return f"split {name} of {dataset.name} has no labels"
+    return ""
 
 
 def _alignments(encoders: MethodEncoders, pairs: Sequence[Pair]) -> Alignments:
