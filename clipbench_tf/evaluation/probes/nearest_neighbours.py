@@ -20,6 +20,7 @@ from clipbench_tf.evaluation.zero_shot import SplitResult
 
 ROWS = 2**26  # bytes of similarities in memory: those of some pictures to all training pictures
 EQUAL = 1e-6  # cosines that differ by less are equal: float32 does not tell them apart
+DISTINCT = 2**16  # to one part in so many, sums of votes are told apart, for the same reason
 
 
 @dataclasses.dataclass(frozen=True)
@@ -156,8 +157,9 @@ class NearestNeighbours:
         lengths = _lengths(train.values)
 
         def votes(pictures: np.ndarray) -> np.ndarray:
-            cosines = pictures / _lengths(pictures)[:, np.newaxis] @ train.values.T
-            cosines /= lengths
+            with np.errstate(invalid="ignore"):  # of features that are not finite
+                cosines = pictures / _lengths(pictures)[:, np.newaxis] @ train.values.T
+                cosines /= lengths
             found = _votes(cosines, train.labels, classes, neighbours, self.temperature)
             found[~np.isfinite(pictures).all(axis=1)] = np.nan
             found[:, np.setdiff1d(np.arange(classes), known)] = -np.inf
@@ -208,4 +210,6 @@ def _votes(
     own = np.where(shared, last[rows, 0], cosines[rows, columns])
     weights = np.exp((own - nearest) / temperature) * np.where(shared, share[rows], 1.0)
     cells = rows * classes + labels[columns]
-    return np.bincount(cells, weights, minlength=batch * classes).reshape(batch, classes)
+    votes = np.bincount(cells, weights, minlength=batch * classes).astype(np.float64)
+    digits, exponents = np.frexp(votes.reshape(batch, classes))
+    return np.ldexp(np.round(digits * DISTINCT) / DISTINCT, exponents)
