@@ -34,10 +34,10 @@ def observers(
 ) -> list[Observer]:
     """What can be observed on a part of `split`.
 
-    These are retrieval in both directions, a probe by nearest neighbours in the split "train", and
-    the alignment of patches and words of a few pairs. Whether a split has captions or labels shows
-    in `PAIRS` of its records, at equal distances. An observer that fails later ends no run: it is
-    left out from then on.
+    These are the alignment of patches and words of a few pairs, for a method that has one,
+    retrieval in both directions, and a probe by nearest neighbours in the split "train". Whether a
+    split has captions or labels shows in `PAIRS` of its records, at equal distances. An observer
+    that fails later ends no run: it is left out from then on.
 
     Args:
         encoders: the method.
@@ -55,6 +55,14 @@ def observers(
         return made
     sample = _sample(dataset, split)
     captioned = [pair for pair in sample if _captions(pair)]
+    if token_objective(encoders) and captioned:
+        alignments = _alignments(encoders, captioned)
+
+        def observe(step: int) -> Results:
+            draw(step, alignments.run())
+            return ()
+
+        made.append(_harmless("The alignment of patches and words", observe, say))
     if captioned:
         retrieval = Retrieval(encoders, dataset, split=split, at_most=at_most)
         made.append(_harmless("Retrieval", lambda step: retrieval.run(), say))
@@ -67,14 +75,6 @@ def observers(
             encoders, dataset, split=split, at_most=at_most, train_at_most=NEIGHBOURS * at_most
         )
         made.append(_harmless("The probe by nearest neighbours", lambda step: probe.run(), say))
-    if token_objective(encoders) and captioned:
-        alignments = _alignments(encoders, captioned)
-
-        def observe(step: int) -> Results:
-            draw(step, alignments.run())
-            return ()
-
-        made.append(_harmless("The alignment of patches and words", observe, say))
     return made
 
 
