@@ -24,9 +24,10 @@ class PeriodicEvaluation(EverySteps):
     """Runs an evaluator every `every` steps and at the last, and hands its results to `logs`.
 
     So often, too, run `observers`, on whose results nothing depends, in turn: the next one waits
-    while all evaluation, with what that one took the last time (before the first time: what `run`
-    took), would be more than `share` of the time since training began in this process. At the last
-    step none waits. A resumed run counts anew, so that each of its parts keeps the share.
+    while all evaluation, with what that one took the last time (before its first time: what `run`
+    took the first time, as tracing counts), would be more than `share` of the time since training
+    began in this process. At the last step none waits. A resumed run counts anew, so that each of
+    its parts keeps the share.
 
     Args:
         every: the interval in steps.
@@ -62,6 +63,7 @@ class PeriodicEvaluation(EverySteps):
         self._observer_logs, self._share, self._clock = tuple(observer_logs), share, clock
         self._began: float | None = None
         self._spent = 0.0  # seconds
+        self._first: float | None = None  # seconds that `run` took the first time
 
     def on_train_begin(self, logs: dict | None = None) -> None:
         super().on_train_begin(logs)
@@ -72,9 +74,10 @@ class PeriodicEvaluation(EverySteps):
         values, seconds = self._timed(self._run())
         for log in self._logs:
             log.write(step, values)
+        self._first = seconds if self._first is None else self._first
         observed: dict[str, float] = {}
         for turn in tuple(self._waiting):
-            if step < self._total and not self._affords(turn.seconds or seconds):
+            if step < self._total and not self._affords(turn.seconds or self._first):
                 break
             found, turn.seconds = self._timed(turn.observer(step))
             observed |= found

@@ -98,12 +98,13 @@ def _no_neighbours(dataset: sources.Dataset, split: str, sample: Sequence[Pair])
 
 
 def _alignments(encoders: MethodEncoders, pairs: Sequence[Pair]) -> Alignments:
-    """Those of `pairs`, of each the first caption; a picture that cannot be decoded is black."""
+    """Those of `pairs`, of each the caption with most words; what is no picture is black."""
     encoded = tf.constant([pair.image for pair in pairs], tf.string)
     pixels, _ = pictures.decode(
         encoded, encoders.image_size, encoders.resize, encoders.interpolation
     )
-    return Alignments(encoders, np.asarray(pixels), [_captions(pair)[0] for pair in pairs])
+    longest = [max(_captions(pair), key=lambda text: len(text.split())) for pair in pairs]
+    return Alignments(encoders, pixels.numpy(), longest)
 
 
 def _captions(pair: Pair) -> list[str]:

@@ -42,7 +42,7 @@ def pairs(captions=True, labels=True, copies=3):
         Pair(
             key=f"{name} {copy}",
             image=png(colour, 12 + copy),
-            captions=(f"a {name} thing",) if captions else (),
+            captions=("thing", f"a {name} thing") if captions else (),
             label=label if labels else -1,
         )
         for copy in range(copies)
