@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Iterator, Sequence
 
-import numpy as np
 import tensorflow as tf
 
 from clipbench_tf.callbacks.periodic_evaluation import Observer, Results

@@ -107,9 +107,9 @@ def test_an_observer_waits_until_it_fits_into_the_share_of_the_time():
 def test_before_its_first_time_an_observer_is_taken_for_as_dear_as_the_first_evaluation():
     run = Run(100, [3.0, 0.1], 0.05, ("retrieval", [2.0, 0.1]))
     run.train(20, 10.0)
-    # 3 s at step 1, and 0.1 s a step, and 3 s for it, are 5% of the time from step 13 on.
-    fits = [n for n in range(1, 21) if 6.0 + 0.1 * (n - 1) <= 0.05 * (6.0 + 10.1 * n - 0.1)]
-    assert run.steps_of("retrieval")[0] == fits[0] > 10
+    # At step n, 3 + 0.1 (n - 1) s have gone, and 3 s more are 5% of 10 n s, of these and of those
+    # from n = 13.8 on.
+    assert run.steps_of("retrieval")[0] == 14
 
 
 def test_observers_take_turns_so_that_a_dear_one_is_not_passed_over_for_ever():
