@@ -55,7 +55,8 @@ class Trainer:
         evaluations: number of intervals.
         evaluation_pictures: of the validation split, for what is observed beside zero-shot at
             intervals (see `observers`); 0 for no such thing.
-        evaluation_share: of the run's time; observers wait until they fit in, or the last step.
+        evaluation_share: of the run's time, for all evaluation at intervals: what is observed waits
+            until it fits in, or for the last step.
         checkpoint_every: steps between checkpoints.
         log_every: steps between entries of the logs.
         keep_checkpoints: how many of the latest stay on disk, beside the best.

@@ -79,6 +79,15 @@ def test_their_highest_are_what_late_interaction_scores_by():
     np.testing.assert_allclose([a.cosines.max(axis=2).mean() for a in found], own, atol=1e-5)
 
 
+def test_they_are_the_same_where_several_replicas_train(two_replicas):
+    with two_replicas.scope():
+        method, tokenizer = tiny_method()
+        alignments = Alignments(encoders_of(method, tokenizer), noise(), CAPTIONS)
+        inside = alignments.run()
+    for found, expected in zip(inside, alignments.run(), strict=True):
+        np.testing.assert_allclose(found.cosines, expected.cosines, atol=1e-6)
+
+
 def test_they_follow_the_weights():
     method, tokenizer = tiny_method()
     alignments = Alignments(encoders_of(method, tokenizer), noise(), CAPTIONS)
