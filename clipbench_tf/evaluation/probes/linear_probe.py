@@ -22,6 +22,7 @@ from clipbench_tf.evaluation.probes.scoring import scored
 
 HELD_OUT = 0.2  # of each class
 UNCHOSEN = 1.0  # the strength where there is no picture to choose it on
+TRIED = 1e-5  # tolerance of the fits of the search, ten times that of the final one
 
 
 class LinearProbe:
@@ -138,10 +139,16 @@ class LinearProbe:
         fits: list[LogisticFit] = []
         strength = UNCHOSEN
         if len(held):
-            logistic = Logistic(values[kept], labels[kept], max_iterations=self.max_iterations)
+            logistic = Logistic(
+                values[kept],
+                labels[kept],
+                max_iterations=self.max_iterations,
+                tolerance=TRIED,
+            )
 
             def quality(strength: float) -> tuple[float, ...]:
                 fits.append(logistic.fit(strength))
+                self.told("fits to choose the strength", len(fits), None)
                 return fits[-1].quality(values[held], labels[held])
 
             strength = search(quality)

@@ -93,7 +93,7 @@ class LinearResult:
                 f"{shots}-shot linear probe, {first.result.split}: {', '.join(parts)} over {many}"
             )
             tail = f"{first.pictures} pictures each time"
-            tail += f", {first.short} classes have fewer than {shots}" if first.short else ""
+            tail += f" ({first.short} of the classes with fewer)" if first.short else ""
         corrupt = f", {self.train_corrupt} corrupt left out" if self.train_corrupt else ""
         strengths = ", ".join(f"{one.strength:.3g}" for one in draws)
         chosen = "" if first.chosen_on else " (no picture was left to choose it on)"

@@ -49,10 +49,16 @@ class NeighboursResult:
 
     def record(self) -> dict:
         """For a JSON record; fractions in 0..1, 95% intervals."""
-        fields = dataclasses.asdict(self)
-        fields["features"] = fields.pop("feature_kind")
-        del fields["result"]
-        return self.result.record() | {"probe": "nearest neighbours"} | fields
+        return self.result.record() | {
+            "probe": "nearest neighbours",
+            "features": self.feature_kind,
+            "train_split": self.train_split,
+            "train_pictures": self.train_pictures,
+            "train_corrupt": self.train_corrupt,
+            "train_classes": self.train_classes,
+            "neighbours": self.neighbours,
+            "temperature": self.temperature,
+        }
 
     def line(self) -> str:
         """One line of text: accuracies with intervals and chance, and counts."""
@@ -76,7 +82,8 @@ class NearestNeighbours:
     training pictures, all vote. A class without training pictures is never found, nor is the class
     of a picture whose features are not finite; training pictures of such features do not vote.
 
-    Memory, besides the model's and the features of both splits: a few times `ROWS` bytes.
+    Memory, besides the model's and the features of both splits: a few times `ROWS` bytes, and
+    some 16 times where all training pictures are tied.
 
     Args:
         encoders: the model, in memory or loaded.

@@ -63,7 +63,7 @@ def test_lines_say_what_was_fitted_and_warn_of_fits_that_did_not_converge():
         "fitted on 40 pictures of 5 classes of train, 3 corrupt left out, C = 0.01"
     )
     assert two.startswith("2-shot linear probe, test: top-1 50.0% (95% interval 0.0% to 100.0%), ")
-    assert "6 pictures each time, 1 classes have fewer than 2 of train" in two
+    assert "6 pictures each time (1 of the classes with fewer) of train" in two
     assert one.startswith("1-shot linear probe, test: top-1 25.0%, top-5 25.0% over one draw;")
     assert one.endswith("C = 0.01 (no picture was left to choose it on)")
     assert "WARNING" not in result().line()
