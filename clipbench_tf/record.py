@@ -67,7 +67,10 @@ def commit() -> str | None:
     main = getattr(sys.modules.get("__main__"), "__file__", None)
     for file in (clipbench_tf.__file__, main):
         if file and _git(file, "ls-files", "--error-unmatch", Path(file).name):
-            return _git(file, "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*")
+            name = _git(file, "describe", "--always", "--abbrev=40", "--exclude=*")
+            # Not `describe --dirty`, which writes the index: a process killed then leaves its lock.
+            changed = _git(file, "--no-optional-locks", "status", "--short", "--untracked=no")
+            return f"{name}-dirty" if name and changed else name
     return None
 
 

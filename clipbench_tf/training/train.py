@@ -27,6 +27,7 @@ from clipbench_tf.method import Method
 from clipbench_tf.optimization.recipe import Recipe
 from clipbench_tf.training import initialization
 from clipbench_tf.training.compatibility import check_compatible
+from clipbench_tf.training.observers import observers
 from clipbench_tf.training.results import RunResults
 from clipbench_tf.training.segments import segments
 
@@ -53,18 +54,19 @@ class Trainer:
         validation_split: scored at intervals, with one prompt a class; it alone chooses the best
             checkpoint. Of a data set without the default, the first that is scored at the end.
         evaluations: number of intervals.
+        evaluation_pictures: of the validation split, for what else `observers` see; 0 for nothing.
+        evaluation_share: of the run's time, for all evaluation at intervals: what is observed waits
+            until it fits in, or for the last step.
         checkpoint_every: steps between checkpoints.
         log_every: steps between entries of the logs.
         keep_checkpoints: how many of the latest stay on disk, beside the best.
-        must_save: whether a checkpoint that cannot be written ends the run; by default the run
-            says so and goes on.
+        must_save: whether a checkpoint that cannot be written ends the run, which else goes on.
         skip_non_finite: steps in a row that are skipped where loss or gradient is not finite; one
             more ends the run.
-        init_from: where the run's first weights come from: the folder of another run or of
-            converted weights, or one for each of some parts ('image', 'text', 'temperature', the
-            name of an objective). What is not there begins at random. Position embeddings are
-            interpolated to another image size or context length. The validation split is scored
-            before the first step, too. A run that goes on has its weights from its own checkpoints.
+        init_from: the folder of another run or of converted weights that the run begins with, or
+            one for each of some parts ('image', 'text', 'temperature', an objective's name). What
+            is not there begins at random; position embeddings are interpolated to another size.
+            The validation split is then scored before the first step, too.
 
     Raises:
         ValueError: if the global batch does not divide among the replicas, shards of several
@@ -86,6 +88,8 @@ class Trainer:
         evaluation_splits: Sequence[str] = SPLITS,
         validation_split: str = VALIDATION,
         evaluations: int = 8,
+        evaluation_pictures: int = 500,
+        evaluation_share: float = 0.05,
         checkpoint_every: int = 1000,
         log_every: int = 10,
         keep_checkpoints: int = 3,
@@ -116,6 +120,7 @@ class Trainer:
             splits=[validation_split],
             templates=self.dataset.templates[:1],
         )
+        self.evaluation_pictures, self.evaluation_share = evaluation_pictures, evaluation_share
         self.best_by = f"zero_shot/{validation_split}/top1"
         recipe.schedule(pipeline.steps_per_epoch)  # an impossible one is an error now, not later
         recipe.layer_rates(list(method.towers.values()))
@@ -258,6 +263,16 @@ class Trainer:
             total,
             self.validation.run,
             [progress, metrics, tensorboard, BestCheckpoint(checkpoints, self.best_by)],
+            observers=observers(
+                self.encoders,
+                self.dataset,
+                split=self.validation.splits[0],
+                at_most=self.evaluation_pictures,
+                draw=tensorboard.write_alignments,
+                say=progress.say,
+            ),
+            observer_logs=[metrics, tensorboard],
+            share=self.evaluation_share,
         )
         if step < total:
             first = int(self.method.position.numpy()[0])

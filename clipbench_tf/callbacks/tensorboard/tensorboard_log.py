@@ -7,10 +7,12 @@ import numpy as np
 import tensorflow as tf
 
 from clipbench_tf.callbacks.scalar_log import ScalarLog
+from clipbench_tf.callbacks.tensorboard.alignment_pictures import draw_alignment
 from clipbench_tf.callbacks.tensorboard.event_files import drop_events_after
 from clipbench_tf.callbacks.tensorboard.view_grid import view_grid
 from clipbench_tf.callbacks.throughput import Throughput
 from clipbench_tf.checkpoints.disk import Attempts
+from clipbench_tf.evaluation.alignment import Alignment
 from clipbench_tf.features import Batch
 
 
@@ -85,6 +87,16 @@ class TensorBoardLog(ScalarLog):
         def events() -> None:
             tf.summary.image("training/views", view_grid(images, captions)[np.newaxis], step)
             tf.summary.text("training/captions", "\n".join(lines), step)
+
+        self._add(events)
+
+    def write_alignments(self, step: int, alignments: Sequence[Alignment]) -> None:
+        """Draws each of `alignments` as "alignment/<number>"; see `draw_alignment`."""
+
+        def events() -> None:
+            for number, alignment in enumerate(alignments, 1):
+                picture = draw_alignment(alignment)[np.newaxis]
+                tf.summary.image(f"alignment/{number}", picture, step)
 
         self._add(events)
 

@@ -31,7 +31,7 @@ def view_grid(images: np.ndarray, captions: Sequence[Sequence[str]]) -> np.ndarr
     inner = max(views * (_TILE + _GAP) - _GAP, _NARROWEST)
     columns = max(1, min(count, _WIDEST // (inner + 2 * _MARGIN)))
     font = ImageFont.load_default(_FONT_SIZE)
-    texts = [[_wrap(_plain(view), font, inner) for view in pair] for pair in captions]
+    texts = [[_wrap(plain(view), font, inner) for view in pair] for pair in captions]
     lines = max(sum(map(len, pair)) for pair in texts)
     width, height = inner + 2 * _MARGIN, _TILE + _GAP + lines * _LINE + 2 * _MARGIN
     sheet = Image.new("RGB", (columns * width, -(-count // columns) * height), _PAPER)
@@ -56,7 +56,7 @@ def _draw_pair(sheet: Image.Image, corner: tuple[int, int], views, texts, font) 
             top += _LINE
 
 
-def _plain(text: str) -> str:
+def plain(text: str) -> str:
     """`text` without accents: Pillow's own font, which needs no installing, has none."""
     return "".join(c for c in unicodedata.normalize("NFKD", text) if not unicodedata.combining(c))
 

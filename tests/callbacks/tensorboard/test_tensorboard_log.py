@@ -6,7 +6,9 @@ import tensorflow as tf
 from PIL import Image
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
+from clipbench_tf.callbacks.tensorboard.alignment_pictures import draw_alignment
 from clipbench_tf.callbacks.tensorboard.tensorboard_log import TensorBoardLog
+from clipbench_tf.evaluation.alignment import Alignment
 from tests.checkpoints.full_disk import files_of_at_most
 
 
@@ -78,6 +80,20 @@ def test_views_with_their_captions(tmp_path):
     assert (np.asarray(picture) == 100).all(-1).sum() == 2 * 2 * 128 * 128
 
 
+def test_alignments_by_number_and_step(tmp_path):
+    picture = np.zeros([8, 8, 3], np.uint8)
+    pair = Alignment(picture, ("cat",), np.zeros([2, 2, 1], np.float32))
+    log = TensorBoardLog(tmp_path)
+    for step in (10, 20):
+        log.write_alignments(step, [pair, pair])
+    log.close()
+    for number in (1, 2):
+        events = read(tmp_path).Tensors(f"alignment/{number}")
+        assert [event.step for event in events] == [10, 20]
+        _, _, drawn = tf.make_ndarray(events[0].tensor_proto)
+        np.testing.assert_array_equal(Image.open(io.BytesIO(drawn)), draw_alignment(pair))
+
+
 def test_on_a_full_disk_events_are_missing_and_later_ones_are_read(tmp_path, caplog):
     log = TensorBoardLog(tmp_path)
     log.write(10, {"loss": 1.0})
@@ -88,7 +104,7 @@ def test_on_a_full_disk_events_are_missing_and_later_ones_are_read(tmp_path, cap
     log.write(40, {"loss": 4.0})
     log.close()
     assert f"Events are missing in {tmp_path}: " in caplog.text
-    found = curve(tmp_path, "loss")
+    found = sorted(curve(tmp_path, "loss"))  # of several files
     assert found[0] == (10, 1.0)
     assert found[-1] == (40, 4.0)
 
