@@ -14,18 +14,25 @@ Told = Callable[[Exception], None]
 
 
 def records(
-    reader: Reader, *, start: int = 0, failed: Told = lambda error: None
+    reader: Reader,
+    *,
+    start: int = 0,
+    failed: Told = lambda error: None,
+    stopped: Callable[[], bool] = lambda: False,
 ) -> tf.data.Dataset:
     """One pass over the serialised records of `reader`, in the order of its parts.
 
     Args:
         start: the record to begin with; those before it are not read.
         failed: see `shuffled_stream`.
+        stopped: is asked before each block is read; once it is true, the pass ends after what has
+            been read. An iterator that is given up while blocks are read has to come to its end
+            first: to free one, Python waits for the readers, and these for Python.
     """
     counts = np.asarray(reader.counts, np.int64)
     firsts = np.clip(start - (np.cumsum(counts) - counts), 0, counts)
     blocks = cut(np.arange(len(counts)), firsts, counts - firsts, BLOCK)
-    return _read(reader, tf.data.Dataset.from_tensor_slices(blocks), failed)
+    return _read(reader, tf.data.Dataset.from_tensor_slices(blocks), failed, stopped)
 
 
 @contextlib.contextmanager
@@ -94,11 +101,18 @@ def shuffled_stream(
     return tf.data.Dataset.zip(positions, stream.prefetch(max(1, buffer // 4)))
 
 
-def _read(reader: Reader, blocks: tf.data.Dataset, failed: Told) -> tf.data.Dataset:
+def _read(
+    reader: Reader,
+    blocks: tf.data.Dataset,
+    failed: Told,
+    stopped: Callable[[], bool] = lambda: False,
+) -> tf.data.Dataset:
     """The records of `blocks`, rows (part, first, count), in order."""
 
     def read(block: np.ndarray) -> np.ndarray:
         part, first, count = block.tolist()
+        if stopped():
+            return np.zeros([0], object)
         try:
             return np.array(reader.read(part, first, count), object)
         except (DatasetError, OSError) as error:

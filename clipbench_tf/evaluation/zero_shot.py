@@ -1,6 +1,9 @@
 """Zero-shot classification: each picture gets the class whose prompts are most similar to it."""
 
+import contextlib
 import functools
+import threading
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
@@ -122,11 +125,19 @@ class ZeroShot:
             functools.partial(self._score_batch, name, classifier, copy.device)
             for classifier, copy in zip(classifiers, self._copies, strict=True)
         ]
-        for part in in_turn(self._batches(name, failed, done), workers):
-            parts.append(part)
-            done += len(part)
-            journal.keep(name, parts)
-            self._told(f"{name} pictures", done, total)
+        stop = threading.Event()
+        batches = iter(self._batches(name, failed, done, stop.is_set))
+        try:
+            for part in in_turn(batches, workers):
+                parts.append(part)
+                done += len(part)
+                journal.keep(name, parts)
+                self._told(f"{name} pictures", done, total)
+        except BaseException:
+            stop.set()
+            with contextlib.suppress(tf.errors.OpError):
+                deque(batches, maxlen=0)  # to its end, see `records`
+            raise
         if not any(part.valid.any() for part in parts):
             raise sources.DatasetError(
                 f"Split {name} of data set {self.dataset.name} has no picture that can be "
@@ -162,7 +173,11 @@ class ZeroShot:
         return self._batches(split, lambda error: None).map(lambda *batch: batch[:3])
 
     def _batches(
-        self, split: str, failed: Callable[[Exception], None], start: int = 0
+        self,
+        split: str,
+        failed: Callable[[Exception], None],
+        start: int = 0,
+        stopped: Callable[[], bool] = lambda: False,
     ) -> tf.data.Dataset:
         """Batches as in `batches`, with the keys, string [B]; from the picture `start` on."""
 
@@ -170,7 +185,9 @@ class ZeroShot:
             example = sources.parse(record)
             return place, example["image"], example["label"], example["key"]
 
-        records = sources.records(self.dataset.split(split), start=start, failed=failed)
+        records = sources.records(
+            self.dataset.split(split), start=start, failed=failed, stopped=stopped
+        )
         return records.enumerate(start).map(fields).batch(self.batch_size).prefetch(2)
 
     def _check(self, labels: np.ndarray, split: str) -> None:

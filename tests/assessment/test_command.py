@@ -177,7 +177,7 @@ def test_a_terminated_evaluation_keeps_what_is_done_and_goes_on(model, tmp_path,
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_stopped_process_ends_and_its_scores_are_there(number, model, tmp_path):
     data, out = dataset(tmp_path / "set", {"test": pictures(30_000)}), tmp_path / "out"
-    flags = [f"--saved_model={model}", f"--dataset={data}", f"--output={out}", "--batch_size=4"]
+    flags = [f"--saved_model={model}", f"--dataset={data}", f"--output={out}", "--batch_size=1"]
     process = subprocess.Popen(
         [sys.executable, SCRIPT, *flags], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     )

@@ -1,5 +1,6 @@
 """The order in which records come, and that it is the same from any position on."""
 
+import threading
 from collections import Counter
 
 import numpy as np
@@ -103,3 +104,15 @@ def test_one_pass_begins_at_any_record_and_reads_none_before_it(start, of_four_f
     assert rest == list(range(start, 23))
     place = {0: (0, 0), 1: (0, 1), 6: (0, 6), 7: (1, 0), 16: (2, 0), 17: (3, 0), 22: (3, 5)}
     assert min(first_read, default=None) == place.get(start)
+
+
+def test_a_pass_that_is_stopped_ends_and_reads_no_further_block(of_four_files):
+    asked = iter([False, *[True] * 3])
+    lock = threading.Lock()
+
+    def stopped() -> bool:
+        with lock:
+            return next(asked)
+
+    found = [int(record) for record in records(of_four_files, stopped=stopped).as_numpy_iterator()]
+    assert found in [list(range(a, b)) for a, b in ((0, 7), (7, 16), (16, 17), (17, 23))]

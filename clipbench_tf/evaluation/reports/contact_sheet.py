@@ -9,6 +9,7 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 from clipbench_tf.data import sources
+from clipbench_tf.data.selection import Selection
 from clipbench_tf.evaluation.reports.letters import plain
 from clipbench_tf.evaluation.split_result import SplitResult
 
@@ -77,19 +78,16 @@ def _block(
 def _pictures(
     dataset: sources.Dataset, result: SplitResult, chosen: np.ndarray
 ) -> list[Image.Image]:
-    """The pictures of the results `chosen`, sorted by place, from a second pass over the split."""
-    wanted = set(result.places[chosen].tolist())
+    """The pictures of the results `chosen`, sorted by place, which are read once more."""
+    reader = Selection(dataset.split(result.split), result.places[chosen])
     pictures = []
-    for place, record in enumerate(sources.records(dataset.split(result.split))):
-        if place in wanted:
-            file = io.BytesIO(sources.parse(record)["image"].numpy())
-            picture = Image.open(file).convert("RGBA")
-            paper = Image.new("RGBA", picture.size, _PAPER)
-            picture = Image.alpha_composite(paper, picture).convert("RGB")
-            scale = _PICTURE / max(picture.size)
-            pictures.append(picture.resize([max(1, round(s * scale)) for s in picture.size]))
-            if len(pictures) == len(wanted):
-                break
+    for record in sources.records(reader):
+        file = io.BytesIO(sources.parse(record)["image"].numpy())
+        picture = Image.open(file).convert("RGBA")
+        paper = Image.new("RGBA", picture.size, _PAPER)
+        picture = Image.alpha_composite(paper, picture).convert("RGB")
+        scale = _PICTURE / max(picture.size)
+        pictures.append(picture.resize([max(1, round(s * scale)) for s in picture.size]))
     return pictures
 
 
