@@ -65,8 +65,7 @@ class Trainer:
             more ends the run.
         init_from: the folder of another run or of converted weights that the run begins with, or
             one for each of some parts ('image', 'text', 'temperature', an objective's name). What
-            is not there begins at random; position embeddings are interpolated to another size.
-            The validation split is then scored before the first step, too.
+            is not there begins at random. The validation split is scored before the first step.
 
     Raises:
         ValueError: if the global batch does not divide among the replicas, shards of several
