@@ -1,8 +1,10 @@
 """What all commands share: how they start, as a script or as a console command."""
 
+import os
+import re
 import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from absl import app, flags
@@ -22,3 +24,17 @@ def run(main: Callable[[list[str]], None]) -> None:
     except KeyboardInterrupt:
         print(f"{Path(sys.argv[0]).name}: interrupted.", file=sys.stderr)
         sys.exit(128 + signal.SIGINT)
+
+
+def separated(values: Sequence[str]) -> list[str]:
+    """The parts between commas, but for those in braces, in options, and in the name of a file."""
+    found = []
+    for value in values:
+        if os.path.exists(value):
+            found.append(value)
+            continue
+        options = re.search(r"\?\w+=", value)
+        end = options.start() if options else len(value)
+        *others, last = re.split(r",(?![^{]*\})", value[:end])
+        found += [*others, last + value[end:]]
+    return found

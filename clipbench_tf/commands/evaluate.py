@@ -20,7 +20,6 @@ if any evaluation failed; the others are done all the same.
 """
 
 import os
-import re
 import signal
 import sys
 from collections.abc import Sequence
@@ -79,7 +78,7 @@ def main(argv: list[str]) -> None:
     """Evaluates as the flags say; one line and exit status 1 for inputs that cannot be used."""
     if len(argv) > 1:
         sys.exit(f"Error: {argv[1]!r} is no flag; see --help.")
-    models = [Path(model) for model in separated(_MODEL.value)]
+    models = [Path(model) for model in command_line.separated(_MODEL.value)]
     before = signal.getsignal(signal.SIGTERM)
     try:
         _check(models)  # TensorFlow takes seconds to import
@@ -90,7 +89,7 @@ def main(argv: list[str]) -> None:
         signal.signal(signal.SIGTERM, _terminated)
         failed = assess(
             models,
-            datasets=separated(_DATASET.value),
+            datasets=command_line.separated(_DATASET.value),
             tasks=_TASKS.value,
             options=Options(
                 splits=_SPLITS.value,
@@ -109,20 +108,6 @@ def main(argv: list[str]) -> None:
         signal.signal(signal.SIGTERM, before)
     if failed:
         sys.exit("\n".join(f"Error: {line}" for line in failed))
-
-
-def separated(values: Sequence[str]) -> list[str]:
-    """The parts between commas, but for those in braces, in options, and in the name of a file."""
-    found = []
-    for value in values:
-        if os.path.exists(value):
-            found.append(value)
-            continue
-        options = re.search(r"\?\w+=", value)
-        end = options.start() if options else len(value)
-        *others, last = re.split(r",(?![^{]*\})", value[:end])
-        found += [*others, last + value[end:]]
-    return found
 
 
 def _shots(values: Sequence[str]) -> list[int | None]:
