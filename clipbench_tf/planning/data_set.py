@@ -69,7 +69,7 @@ def stand_in(folder: Path, splits: dict[str, int]) -> str:
     folder.mkdir(parents=True)
     fields = {
         "name": folder.name,
-        "classes": ["class"],
+        "classes": ["class", "other"],
         "splits": {name: {"files": [], "examples": count} for name, count in splits.items()},
     }
     (folder / "dataset.json").write_text(json.dumps(fields), encoding="utf-8")
