@@ -21,9 +21,18 @@ from clipbench_tf.data.readers.pair import parse
 from clipbench_tf.data.readers.synthetic import open_synthetic
 from clipbench_tf.data.readers.tables.tables import open_table
 from clipbench_tf.data.readers.tars.tars import open_tars, tar_names
-from clipbench_tf.data.stream import explained, records
+from clipbench_tf.data.stream import explained, iterated, records
 
-__all__ = ["EMBEDDED", "Dataset", "DatasetError", "explained", "load", "parse", "records"]
+__all__ = [
+    "EMBEDDED",
+    "Dataset",
+    "DatasetError",
+    "explained",
+    "iterated",
+    "load",
+    "parse",
+    "records",
+]
 
 EMBEDDED = Path(__file__).parent  # data sets that ship with the package, by name
 FORMS = (

@@ -1,6 +1,8 @@
 """Records of a reader as tf.data: one pass in order, or endless, shuffled, from any position on."""
 
 import contextlib
+import threading
+from collections import deque
 from collections.abc import Callable, Iterator
 
 import numpy as np
@@ -26,13 +28,33 @@ def records(
         start: the record to begin with; those before it are not read.
         failed: see `shuffled_stream`.
         stopped: is asked before each block is read; once it is true, the pass ends after what has
-            been read. An iterator that is given up while blocks are read has to come to its end
-            first: to free one, Python waits for the readers, and these for Python.
+            been read (see `iterated`).
     """
     counts = np.asarray(reader.counts, np.int64)
     firsts = np.clip(start - (np.cumsum(counts) - counts), 0, counts)
     blocks = cut(np.arange(len(counts)), firsts, counts - firsts, BLOCK)
     return _read(reader, tf.data.Dataset.from_tensor_slices(blocks), failed, stopped)
+
+
+@contextlib.contextmanager
+def iterated(batches: tf.data.Dataset, stop: threading.Event) -> Iterator[Iterator]:
+    """Yields an iterator over `batches`, made of `records`; it may be given up by an exception.
+
+    Until it is at its end then, nothing can free it: Python would wait for the readers, and these
+    for Python. So `stop` is set, and what is left is read.
+
+    Args:
+        batches: to iterate over.
+        stop: whose `is_set` is the `stopped` of `records`.
+    """
+    iterator = iter(batches)
+    try:
+        yield iterator
+    except BaseException:
+        stop.set()
+        with contextlib.suppress(tf.errors.OpError):
+            deque(iterator, maxlen=0)
+        raise
 
 
 @contextlib.contextmanager

@@ -1,9 +1,7 @@
 """Zero-shot classification: each picture gets the class whose prompts are most similar to it."""
 
-import contextlib
 import functools
 import threading
-from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
@@ -126,18 +124,12 @@ class ZeroShot:
             for classifier, copy in zip(classifiers, self._copies, strict=True)
         ]
         stop = threading.Event()
-        batches = iter(self._batches(name, failed, done, stop.is_set))
-        try:
+        with sources.iterated(self._batches(name, failed, done, stop.is_set), stop) as batches:
             for part in in_turn(batches, workers):
                 parts.append(part)
                 done += len(part)
                 journal.keep(name, parts)
                 self._told(f"{name} pictures", done, total)
-        except BaseException:
-            stop.set()
-            with contextlib.suppress(tf.errors.OpError):
-                deque(batches, maxlen=0)  # to its end, see `records`
-            raise
         if not any(part.valid.any() for part in parts):
             raise sources.DatasetError(
                 f"Split {name} of data set {self.dataset.name} has no picture that can be "

@@ -9,7 +9,7 @@ import tensorflow as tf
 
 from clipbench_tf.data.readers.dataset import DatasetError
 from clipbench_tf.data.readers.tfrecords import TFRecordReader
-from clipbench_tf.data.stream import records, shuffled_stream
+from clipbench_tf.data.stream import iterated, records, shuffled_stream
 from tests.data.numbered import numbers, shards, stream
 
 
@@ -116,3 +116,21 @@ def test_a_pass_that_is_stopped_ends_and_reads_no_further_block(of_four_files):
 
     found = [int(record) for record in records(of_four_files, stopped=stopped).as_numpy_iterator()]
     assert found in [list(range(a, b)) for a, b in ((0, 7), (7, 16), (16, 17), (17, 23))]
+
+
+def test_a_pass_that_is_given_up_comes_to_its_end_and_reads_no_further(tmp_path, monkeypatch):
+    reader = shards(tmp_path, *[3] * 100)
+    stop, read, whole = threading.Event(), [], reader.read
+
+    def counted(part: int, first: int, count: int) -> list[bytes]:
+        read.append(count)
+        return whole(part, first, count)
+
+    monkeypatch.setattr(reader, "read", counted)
+    with pytest.raises(KeyError):  # noqa: SIM117  what is raised within must not be swallowed
+        with iterated(records(reader, stopped=stop.is_set).batch(10), stop) as left:
+            next(left)
+            raise KeyError
+    assert stop.is_set()
+    assert next(left, None) is None
+    assert 10 <= sum(read) < reader.examples

@@ -1,7 +1,8 @@
 """Frozen features of the pictures of a split, for probes."""
 
 import dataclasses
-from collections.abc import Callable, Iterator
+import threading
+from collections.abc import Callable
 
 import numpy as np
 import tensorflow as tf
@@ -67,17 +68,20 @@ def frozen(
     values, filled, read = np.zeros([0, 0], np.float32), 0, 0
     labels, places = [], []
     with sources.explained(dataset.name) as failed:
-        records = sources.records(Selection(reader, chosen), failed=failed)
-        for rows, images, classes in _batches(chosen, records, batch_size):
-            features, valid = (value.numpy() for value in encoders.image_features(images))
-            if not read:  # now the width is known; one array, so that none is there twice
-                values = np.empty([len(chosen), features.shape[1]], np.float32)
-            labels.append(classes[valid])  # a record that cannot be read has none
-            places.append(rows[valid])
-            _check(labels[-1], places[-1], dataset, split)
-            values[filled : filled + len(places[-1])] = features[valid]
-            filled, read = filled + len(places[-1]), read + len(rows)
-            told(f"features of {split}", read, len(chosen))
+        stop = threading.Event()
+        records = sources.records(Selection(reader, chosen), failed=failed, stopped=stop.is_set)
+        with sources.iterated(_batches(chosen, records, batch_size), stop) as batches:
+            for batch in batches:
+                rows, images, classes = batch[0].numpy(), batch[1], batch[2].numpy()
+                features, valid = (value.numpy() for value in encoders.image_features(images))
+                if not read:  # now the width is known; one array, so that none is there twice
+                    values = np.empty([len(chosen), features.shape[1]], np.float32)
+                labels.append(classes[valid])  # a record that cannot be read has none
+                places.append(rows[valid])
+                _check(labels[-1], places[-1], dataset, split)
+                values[filled : filled + len(places[-1])] = features[valid]
+                filled, read = filled + len(places[-1]), read + len(rows)
+                told(f"features of {split}", read, len(chosen))
     if not filled:
         raise sources.DatasetError(
             f"Split {split} of data set {dataset.name} has no picture that can be decoded "
@@ -105,9 +109,7 @@ def check_apart(dataset: sources.Dataset, train_split: str, split: str) -> None:
         )
 
 
-def _batches(
-    chosen: np.ndarray, records: tf.data.Dataset, batch_size: int
-) -> Iterator[tuple[np.ndarray, tf.Tensor, np.ndarray]]:
+def _batches(chosen: np.ndarray, records: tf.data.Dataset, batch_size: int) -> tf.data.Dataset:
     """Batches of (index in the split int64 [B], encoded image string [B], label int64 [B])."""
 
     def fields(place: tf.Tensor, record: tf.Tensor) -> tuple[tf.Tensor, ...]:
@@ -115,8 +117,7 @@ def _batches(
         return place, example["image"], example["label"]
 
     numbered = tf.data.Dataset.zip(tf.data.Dataset.from_tensor_slices(chosen), records)
-    for places, images, labels in numbered.map(fields).batch(batch_size).prefetch(2):
-        yield places.numpy(), images, labels.numpy()
+    return numbered.map(fields).batch(batch_size).prefetch(2)
 
 
 def _check(labels: np.ndarray, places: np.ndarray, dataset: sources.Dataset, split: str) -> None:

@@ -1,5 +1,6 @@
 """Retrieval: does a picture find its captions among all, and a caption its pictures?"""
 
+import threading
 from collections.abc import Callable, Iterator
 
 import numpy as np
@@ -113,9 +114,11 @@ class Retrieval:
 
     def _collect(self, pictures: Store) -> Collection:
         with sources.explained(self.dataset.name) as failed:
-            records = sources.records(self._reader, failed=failed)
-            batches = records.batch(self.batch_size).prefetch(2).as_numpy_iterator()
-            found = collect(self._counted(batches), self.encoders, pictures)
+            stop = threading.Event()
+            records = sources.records(self._reader, failed=failed, stopped=stop.is_set)
+            batches = records.batch(self.batch_size).prefetch(2)
+            with sources.iterated(batches, stop) as left:
+                found = collect(self._counted(left), self.encoders, pictures)
         if not found.places:
             raise sources.DatasetError(
                 f"Split {self.split} of data set {self.dataset.name} has no picture with a caption "
@@ -124,10 +127,10 @@ class Retrieval:
             )
         return found
 
-    def _counted(self, batches: Iterator[np.ndarray]) -> Iterator[np.ndarray]:
+    def _counted(self, batches: Iterator[tf.Tensor]) -> Iterator[np.ndarray]:
         done = 0
         for batch in batches:
-            yield batch
+            yield batch.numpy()
             done += len(batch)
             self._told(f"{self.split} pictures", done, len(self._places))
 
