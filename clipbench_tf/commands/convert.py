@@ -14,7 +14,7 @@ run, of a conversion or of a SavedModel, into a folder that the library loads:
 import sys
 from pathlib import Path
 
-from absl import flags
+from absl import flags, logging
 
 from clipbench_tf import tensorflow_log
 from clipbench_tf.commands import command_line
@@ -39,6 +39,7 @@ def main(argv: list[str]) -> None:
     """Converts as the flags say; one line and exit status 1 for what cannot be converted."""
     if len(argv) > 1:
         sys.exit(f"Error: {argv[1]!r} is no flag; see --help.")
+    logging.set_verbosity(logging.WARNING)
     try:
         origin, target = _FROM.value, _TO.value
         if origin and not target:

@@ -133,8 +133,12 @@ def summary(account: dict[str, Any]) -> list[str]:
         f"{account['text_tower']['width']}.",
         f"{len(theirs)} weights converted, {len(account['unused'])} deliberately unused.",
     ]
+    reasons: dict[str, list[str]] = {}
     for each in account["unused"]:
-        lines.append(f"  unused: {each['name']} ({each['reason']})")
+        reasons.setdefault(each["reason"], []).append(each["name"])
+    for reason, names in reasons.items():
+        more = f" and {len(names) - 1} more" if len(names) > 1 else ""
+        lines.append(f"  unused: {names[0]}{more} ({reason})")
     if account["not_weights"]:
         lines.append(f"  not weights: {', '.join(account['not_weights'])}")
     for name in account["new"]:
