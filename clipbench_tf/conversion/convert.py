@@ -1,8 +1,6 @@
 """Published weights -> a folder with a SavedModel, a checkpoint to start from, and an account."""
 
 import json
-import os
-import shutil
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -13,6 +11,7 @@ from clipbench_tf.conversion import building, model_gin
 from clipbench_tf.conversion.names.architecture import ConversionError
 from clipbench_tf.conversion.names.published import Published, Unused
 from clipbench_tf.conversion.origins import ORIGINS
+from clipbench_tf.conversion.output import written
 from clipbench_tf.export.saved_model import export
 from clipbench_tf.method import Method
 from clipbench_tf.record import packages
@@ -49,24 +48,13 @@ def convert(
     published = ORIGINS[origin](checkpoint, config)
     unused = published.unused()
     method, new = building.method(published)
-    partial = output.with_name(f"{output.name}.partial")
-    shutil.rmtree(partial, ignore_errors=True)
-    try:
-        partial.mkdir(parents=True)
-        _export(published, method, partial, classes, templates)
-        _checkpoint(published, method, partial / "checkpoints")
-        (partial / "model.gin").write_text(model_gin.text(published.towers), encoding="utf-8")
+    with written(output) as folder:
+        _export(published, method, folder, classes, templates)
+        _checkpoint(published, method, folder / "checkpoints")
+        (folder / "model.gin").write_text(model_gin.text(published.towers), encoding="utf-8")
         account = _account(published, checkpoint, unused, new)
         text = json.dumps(account, indent=2, ensure_ascii=False) + "\n"
-        (partial / ACCOUNT).write_text(text, encoding="utf-8")
-        shutil.rmtree(output, ignore_errors=True)
-        os.replace(partial, output)
-    except OSError as error:
-        raise ConversionError(
-            f"Cannot write {str(output)!r}: {error.strerror}. Give another --output."
-        ) from error
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
+        (folder / ACCOUNT).write_text(text, encoding="utf-8")
     return account
 
 

@@ -1,8 +1,6 @@
 """Writes an export for other libraries: for each --to, the files that the library loads."""
 
 import json
-import os
-import shutil
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
@@ -21,6 +19,7 @@ from clipbench_tf.conversion.names import (
 )
 from clipbench_tf.conversion.names.architecture import ConversionError
 from clipbench_tf.conversion.names.layouts import Weight
+from clipbench_tf.conversion.output import written
 from clipbench_tf.data.text import bpe
 from clipbench_tf.data.text.vocabulary import MERGES
 
@@ -44,20 +43,8 @@ def write(target: str, model: Path, output: Path) -> list[str]:
     if output.exists() and (output.is_file() or any(output.iterdir())):
         raise ConversionError(f"{str(output)!r} exists; give another --output, or remove it.")
     found = exported.read(model)
-    partial = output.with_name(f"{output.name}.partial")
-    shutil.rmtree(partial, ignore_errors=True)
-    try:
-        partial.mkdir(parents=True)
-        TARGETS[target](found, partial)
-        if output.exists():
-            output.rmdir()
-        os.replace(partial, output)
-    except OSError as error:
-        raise ConversionError(
-            f"Cannot write {str(output)!r}: {error.strerror}. Give another --output."
-        ) from error
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
+    with written(output) as folder:
+        TARGETS[target](found, folder)
     return [f"{len(found.values)} weights written for {target}.", *_lost(target, found)]
 
 

@@ -153,3 +153,10 @@ def test_transformers_folders_of_other_models(tmp_path):
     wide = {"model_type": "clip", "vision_config": {"intermediate_size": 100}}
     (tmp_path / "config.json").write_text(json.dumps(wide))
     refused("transformers", tmp_path, tmp_path, "intermediate_size 100; only four times")
+
+
+def test_a_folder_that_cannot_be_written_is_told(weights, tmp_path):
+    path = saved(weights, tmp_path / "model.pt")
+    (tmp_path / "file").write_text("")
+    with pytest.raises(ConversionError, match=r"Cannot write .*Not a directory\. Give another"):
+        convert("openai", path, tmp_path / "file/out", classes=["a", "b"], templates=["{}"])
