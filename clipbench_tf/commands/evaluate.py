@@ -26,7 +26,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from types import FrameType
 
-from absl import flags
+from absl import flags, logging
 
 from clipbench_tf import tensorflow_log
 from clipbench_tf.assessment.names import TASKS
@@ -78,6 +78,7 @@ def main(argv: list[str]) -> None:
     """Evaluates as the flags say; one line and exit status 1 for inputs that cannot be used."""
     if len(argv) > 1:
         sys.exit(f"Error: {argv[1]!r} is no flag; see --help.")
+    logging.set_verbosity(logging.WARNING)
     models = [Path(model) for model in command_line.separated(_MODEL.value)]
     before = signal.getsignal(signal.SIGTERM)
     try:
