@@ -39,22 +39,22 @@ def assess(
     prompts: str | None = None,
     output: Path | None = None,
     on_devices: Sequence[str] = (),
+    check: Callable[[], None] = lambda: None,
 ) -> list[str]:
     """Evaluates each of `models` on each of `datasets` for each of `tasks`, and prints the results.
 
-    Every evaluation leaves files in a folder (`folders`), among them `record.json`. One that has a
-    record of the same inputs is not done again, its results are printed; one of other inputs is
-    replaced, and what differs is printed. At the end the models are compared two by two.
+    Every evaluation leaves files in a folder (`folders`). One with a record of the same inputs is
+    printed and not done again. At the end the models are compared two by two.
 
     Args:
         models: folders of SavedModels.
         datasets: see `sources.load`.
         tasks: names from `TASKS`.
         options: of all tasks.
-        classnames: the names of the classes of all data sets (see `with_names`).
-        prompts: the prompts of all data sets.
+        classnames, prompts: of all data sets (see `with_names`).
         output: the folder for all that is written; by default it lies beside each model.
         on_devices: that share the pictures; by default all GPUs, or the CPU.
+        check: is called each time that something is done; what it raises ends the evaluation.
 
     Returns:
         What went wrong, a line for each evaluation that failed; the others are done.
@@ -70,7 +70,7 @@ def assess(
     for dataset, task in itertools.product(opened, made):
         task.inputs(dataset)
     places = folders(paths, named, kinds, output)
-    progress, failed, done = Progress(), [], {}
+    progress, failed, done = Progress(check=check), [], {}
     for m, model in enumerate(loaded):
         for d, t in itertools.product(range(len(opened)), range(len(made))):
             if len(loaded) > 1:

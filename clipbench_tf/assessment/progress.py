@@ -14,11 +14,17 @@ class Progress:
     Args:
         stream: where to write; standard output unless given.
         clock: the time in seconds.
+        check: is called each time that something is done; what it raises ends the evaluation.
     """
 
     def __init__(
-        self, *, stream: TextIO | None = None, clock: Callable[[], float] = time.monotonic
+        self,
+        *,
+        stream: TextIO | None = None,
+        clock: Callable[[], float] = time.monotonic,
+        check: Callable[[], None] = lambda: None,
     ) -> None:
+        self._check = check
         self._stream, self._clock = stream or sys.stdout, clock
         self._in_place = self._stream.isatty()
         self._interval = 0.5 if self._in_place else 30.0  # seconds
@@ -27,6 +33,7 @@ class Progress:
 
     def show(self, what: str, done: int, total: int | None) -> None:
         """Says, if it is time to, that `done` of `total` are done of `what`, such as "prompts"."""
+        self._check()
         now = self._clock()
         if what != self._what:
             self._what, self._began, self._before, self._shown = what, now, done, now

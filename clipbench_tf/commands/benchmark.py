@@ -19,6 +19,9 @@ flags.DEFINE_list("batch", None, "similarity, training_step: pairs, a case for e
 flags.DEFINE_list(
     "precision", None, "similarity, training_step, zero_shot: float32, bfloat16 or both."
 )
+flags.DEFINE_enum(
+    "peer", None, ["transformers", "open_clip"], "zero_shot: whose classifier stands beside ours."
+)
 flags.DEFINE_bool("methods", None, "training_step: all five methods instead, ours alone.")
 flags.DEFINE_bool("memory", None, "training_step: peak memory and what saves it, ours alone.")
 _NUMBERS = {
@@ -45,7 +48,7 @@ def main(argv: list[str]) -> None:
         sys.exit(f"Error: give the name of one benchmark: {', '.join(catalogue.NAMES)}.")
     values = {
         name: flags.FLAGS[name].value
-        for name in ("batch", "precision", "methods", "memory", *_NUMBERS)
+        for name in ("batch", "precision", "peer", "methods", "memory", *_NUMBERS)
     }
     options = {name: value for name, value in values.items() if value is not None}
     if "batch" in options:

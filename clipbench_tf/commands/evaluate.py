@@ -24,13 +24,12 @@ import signal
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from types import FrameType
 
 from absl import flags, logging
 
 from clipbench_tf import tensorflow_log
 from clipbench_tf.assessment.names import TASKS
-from clipbench_tf.commands import command_line
+from clipbench_tf.commands import command_line, stopping
 from clipbench_tf.export import card
 
 _MODEL = flags.DEFINE_multi_string(
@@ -80,33 +79,31 @@ def main(argv: list[str]) -> None:
         sys.exit(f"Error: {argv[1]!r} is no flag; see --help.")
     logging.set_verbosity(logging.WARNING)
     models = [Path(model) for model in command_line.separated(_MODEL.value)]
-    before = signal.getsignal(signal.SIGTERM)
     try:
         _check(models)  # TensorFlow takes seconds to import
         with tensorflow_log.suppressed():
             from clipbench_tf.assessment.assess import assess
             from clipbench_tf.assessment.task import Options
 
-        signal.signal(signal.SIGTERM, _terminated)
-        failed = assess(
-            models,
-            datasets=command_line.separated(_DATASET.value),
-            tasks=_TASKS.value,
-            options=Options(
-                splits=_SPLITS.value,
-                batch_size=_BATCH_SIZE.value,
-                train_split=_TRAIN_SPLIT.value,
-                shots=_shots(_SHOTS.value),
-            ),
-            classnames=_CLASSNAMES.value,
-            prompts=_PROMPTS.value,
-            output=Path(_OUTPUT.value) if _OUTPUT.value else None,
-            on_devices=_DEVICES.value,
-        )
+        with stopping.heeded() as check:
+            failed = assess(
+                models,
+                datasets=command_line.separated(_DATASET.value),
+                tasks=_TASKS.value,
+                options=Options(
+                    splits=_SPLITS.value,
+                    batch_size=_BATCH_SIZE.value,
+                    train_split=_TRAIN_SPLIT.value,
+                    shots=_shots(_SHOTS.value),
+                ),
+                classnames=_CLASSNAMES.value,
+                prompts=_PROMPTS.value,
+                output=Path(_OUTPUT.value) if _OUTPUT.value else None,
+                on_devices=_DEVICES.value,
+                check=check,
+            )
     except ValueError as error:  # what the library raises for inputs that cannot be used
         sys.exit(f"Error: {error}")
-    finally:
-        signal.signal(signal.SIGTERM, before)
     if failed:
         sys.exit("\n".join(f"Error: {line}" for line in failed))
 
@@ -133,11 +130,6 @@ def _check(models: Sequence[Path]) -> None:
     for task in _TASKS.value:
         if task not in TASKS:
             raise ValueError(f"There is no task {task!r}; there are {', '.join(TASKS)}.")
-
-
-def _terminated(number: int, frame: FrameType | None) -> None:
-    """Ends the process by way of an exception, so that what is done is kept."""
-    sys.exit(128 + number)
 
 
 def run() -> None:

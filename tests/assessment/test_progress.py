@@ -56,3 +56,18 @@ def test_what_was_done_before_does_not_count_as_speed():
 )
 def test_durations_read_as_on_a_clock(seconds, text):
     assert duration(seconds) == text
+
+
+def test_what_the_check_raises_ends_what_is_shown():
+    asked = []
+
+    def check() -> None:
+        asked.append(True)
+        if len(asked) == 3:
+            raise SystemExit(130)
+
+    progress = Progress(stream=io.StringIO(), check=check)
+    progress.show("pictures", 1, 10)
+    progress.show("pictures", 2, 10)
+    with pytest.raises(SystemExit):
+        progress.show("pictures", 3, 10)

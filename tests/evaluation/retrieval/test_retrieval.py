@@ -218,4 +218,4 @@ def test_memory_does_not_grow_with_the_number_of_pictures():
         return int(done.stdout.split()[-1])
 
     # 3000 more pictures have 190 MiB more of representations.
-    assert peak(4000) - peak(1000) < 40 * 2**20
+    assert peak(4000) - peak(1000) < 80 * 2**20  # kept, they would be 188 MiB more
