@@ -11,7 +11,6 @@ from typing import Any
 import torch
 
 from clipbench_tf.benchmarks.harness.job import Job
-from clipbench_tf.benchmarks.peers import clip
 from clipbench_tf.benchmarks.samples.captions import class_names, templates
 
 _DECLARED: list[torch.library.Library] = []  # kept, or the operators are forgotten
@@ -47,7 +46,7 @@ def classifier(classes: int, precision: str) -> Job:
     names, prompts = class_names()[:classes], templates()
 
     def run() -> None:
-        with clip.autocast(precision):
+        with torch.autocast("cpu", torch.bfloat16, enabled=precision == "bfloat16"):
             library.build_zero_shot_classifier(
                 model, tokenizer, classnames=names, templates=prompts, num_classes_per_batch=10
             )
