@@ -16,6 +16,7 @@ from clipbench_tf.conversion.names.architecture import ConversionError
 from clipbench_tf.conversion.names.published import Published, Stripped
 from clipbench_tf.conversion.reading import checkpoint
 
+PREFIX = "module."  # PyTorch's, of a model that was trained on several GPUs
 Origin = Callable[[Path, Path | None], Published]
 
 
@@ -50,7 +51,7 @@ def open_clip(path: Path, config: Path | None) -> Published:
     found = _openai(
         "open_clip",
         stored,
-        prefix="module." if all(name.startswith("module.") for name in stored) else "",
+        prefix=PREFIX if all(name.startswith(PREFIX) for name in stored) else "",
         activation=open_clip_config.activation(told),
         text_heads=told["model_cfg"]["text_cfg"].get("heads"),
         view=open_clip_config.view(told),
@@ -89,7 +90,7 @@ def declip(path: Path, config: Path | None) -> Published:
     """One of the five methods as the paper's authors released it."""
     _no_config(config, "declip")
     stored = checkpoint.read(path)
-    prefix = declip_names.PREFIX if any(n.startswith(declip_names.PREFIX) for n in stored) else ""
+    prefix = PREFIX if any(name.startswith(PREFIX) for name in stored) else ""
     shapes = _shapes(stored, prefix)
     towers = declip_names.architecture(shapes)
     return Published(

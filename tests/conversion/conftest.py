@@ -3,14 +3,12 @@ import io
 
 import numpy as np
 import pytest
-import torch
 from PIL import Image
 
+from clipbench_tf.benchmarks.peers.open_clip import declare_operators
+
 if importlib.util.find_spec("torchvision"):  # with open_clip, which imports it
-    # On PyTorch's CPU build it does not import unless these operators are declared.
-    LIBRARY = torch.library.Library("torchvision", "FRAGMENT")
-    for operator in ("nms", "qnms"):
-        LIBRARY.define(f"{operator}(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
+    declare_operators()
 
 TEXTS = ["a red circle", "Zwei grüne Dreiecke ✨ on a very long line of words that goes on", ""]
 

@@ -30,12 +30,17 @@ def imported() -> Any:
         raise PeerError(
             "open_clip is not installed: pip install --no-deps open-clip-torch timm torchvision"
         )
-    if not _DECLARED:  # torchvision does not import on PyTorch's CPU build without them
+    declare_operators()
+    return importlib.import_module("open_clip")
+
+
+def declare_operators() -> None:
+    """Declares operators without which torchvision does not import on PyTorch's CPU build."""
+    if not _DECLARED:
         library = torch.library.Library("torchvision", "FRAGMENT")
         for name in ("nms", "qnms"):
             library.define(f"{name}(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
         _DECLARED.append(library)
-    return importlib.import_module("open_clip")
 
 
 def classifier(classes: int, precision: str) -> Job:

@@ -18,7 +18,6 @@ from clipbench_tf.conversion.names.openai_names import VISUAL, batch_norm, linea
 from clipbench_tf.data.text.vocabulary import END_ID, MASK_ID, START_ID, VOCABULARY_SIZE
 from clipbench_tf.models.pixels import IMAGENET
 
-PREFIX = "module."  # PyTorch's, of a model that was trained on several GPUs
 TEXTS = ("encode_text.", "text_encoder.")  # SLIP's is the second
 PROJECTOR, PREDICTOR, SIMCLR = "projector.", "predictor.", "predictor_sim."
 UNUSED = (
@@ -30,7 +29,7 @@ NO_LOSS = (r"text_label_predictor\..*", "a head whose loss has no weight in the 
 
 
 def method(shapes: Shapes) -> str:
-    """Which of the five methods has the heads in `shapes`, whose names have no `PREFIX`."""
+    """Which of the five methods has the heads in `shapes`, whose names have no prefix."""
     if f"{SIMCLR}linear1.weight" in shapes:
         return "slip"
     dense = "image_mapping.weight" in shapes

@@ -76,11 +76,16 @@ def published(count: int = vocabulary.MERGES) -> tuple[list[str], list[str]]:
     """
     order = _byte_order()
     letters = [chr(byte) for byte in order[:-68]] + [chr(0x100 + i) for i in range(68)]
-    compressed = (resources.files(__package__) / MERGES_FILE).read_bytes()
-    merges = gzip.decompress(compressed).decode("utf-8").split("\n")[1 : count + 1]
+    merges = _merges_file().split("\n")[1 : count + 1]
     ends = [letter + _WORD_END.decode() for letter in letters]
     joined = [merge.replace(" ", "") for merge in merges]
     return [*letters, *ends, *joined, START, END], merges
+
+
+def _merges_file() -> str:
+    """The published file: a head, and a merge a line."""
+    compressed = (resources.files(__package__) / MERGES_FILE).read_bytes()
+    return gzip.decompress(compressed).decode("utf-8")
 
 
 def _byte_order() -> list[int]:
@@ -92,9 +97,7 @@ def _byte_order() -> list[int]:
 def _read_merges(byte_order: list[int]) -> list[bytes]:
     """The file's merges as bytes; the 68 unprintable bytes are written there as U+0100 and up."""
     hidden = {chr(0x100 + i): chr(byte) for i, byte in enumerate(byte_order[-68:])}
-    compressed = (resources.files(__package__) / MERGES_FILE).read_bytes()
-    text = gzip.decompress(compressed).decode("utf-8")
-    text = re.sub("[\u0100-\u0143]", lambda letter: hidden[letter[0]], text)
+    text = re.sub("[\u0100-\u0143]", lambda letter: hidden[letter[0]], _merges_file())
     return text.encode("latin-1").split(b"\n")[1:-1]
 
 
