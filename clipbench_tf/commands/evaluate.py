@@ -54,7 +54,7 @@ _CLASSNAMES = flags.DEFINE_string(
 _PROMPTS = flags.DEFINE_string(
     "prompts",
     None,
-    "clip80, clip1, or a file with a prompt a line and {} for the name. Default: "
+    "clip80, clip8, clip1, or a file with a prompt a line and {} for the name. Default: "
     "those of the data set.",
 )
 _TRAIN_SPLIT = flags.DEFINE_string("train_split", "train", "What probes learn from.")

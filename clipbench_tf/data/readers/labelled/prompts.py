@@ -8,7 +8,7 @@ from clipbench_tf.data.readers.dataset import Dataset, DatasetError
 from clipbench_tf.data.readers.labelled import imagenet
 from clipbench_tf.data.readers.labelled.text_list import lines
 
-SETS = ("clip1", "clip80")  # files of these names lie beside this one (origin: see NOTICE)
+SETS = ("clip1", "clip8", "clip80")  # files of these names lie beside this one (origin: see NOTICE)
 
 
 def load(name: str) -> tuple[str, ...]:
@@ -23,7 +23,7 @@ def load(name: str) -> tuple[str, ...]:
     file = str(Path(__file__).with_name(f"{name}.txt")) if name in SETS else name
     if not files.exists(file):
         raise DatasetError(
-            f"There are no prompts {name!r}; there are the sets {' and '.join(SETS)}, or give a "
+            f"There are no prompts {name!r}; there are the sets {', '.join(SETS)}, or give a "
             f"file with a prompt a line, and {{}} in it for the class name."
         )
     first: dict[str, int] = {}

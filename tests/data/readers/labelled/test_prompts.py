@@ -15,13 +15,15 @@ def test_the_sets_have_as_many_prompts_as_their_names_say():
         assert all(text.count("{}") == 1 for text in found)
     assert prompts.load("clip1") == ("a photo of a {}.",)
     eighty = prompts.load("clip80")
+    plain, *seven = prompts.load("clip8")
+    assert plain == "a photo of a {}" and set(seven) < set(eighty)
     assert eighty[0] == "a bad photo of a {}." and eighty[-1] == "a tattoo of the {}."
     assert "itap of my {}." in eighty and "a {} in a video game." in eighty
 
 
-@pytest.mark.parametrize("name", ["clip6", "clip8", "clip 80", "nowhere/prompts.txt"])
+@pytest.mark.parametrize("name", ["clip6", "clip 8", "clip 80", "nowhere/prompts.txt"])
 def test_sets_that_there_are_not_are_refused_with_those_that_there_are(name):
-    with pytest.raises(DatasetError, match=f"no prompts '{name}'; .*clip1 and clip80, .* a line"):
+    with pytest.raises(DatasetError, match=f"no prompts '{name}'; .*clip1, clip8, clip80, .* a line"):
         prompts.load(name)
 
 
