@@ -6,6 +6,8 @@ from typing import Any
 from clipbench_tf.assessment.loaded_model import LoadedModel
 from clipbench_tf.assessment.progress import Progress
 from clipbench_tf.assessment.task import Options, Outcome
+from clipbench_tf.assessment.unfinished.arrays import Arrays, saved_on_error
+from clipbench_tf.assessment.unfinished.kept_encodings import KeptEncodings
 from clipbench_tf.data.sources import Dataset
 from clipbench_tf.evaluation.probes.features import check_apart, frozen
 from clipbench_tf.evaluation.probes.linear_probe import LinearProbe
@@ -17,8 +19,7 @@ Probe = LinearProbe | NearestNeighbours
 class ProbeTask:
     """What is common to the probes: both splits are encoded once, and then it is the probe's turn.
 
-    By default the first of `Dataset.scored` is probed. It takes one device, and one that is killed
-    begins anew.
+    By default the first of `Dataset.scored` is probed. It takes one device.
     """
 
     name: str
@@ -45,19 +46,21 @@ class ProbeTask:
         self, model: LoadedModel, dataset: Dataset, folder: Path, progress: Progress
     ) -> Outcome:
         """See `Task`."""
-        splits = self._scored(dataset)
-        train, *tests = (
-            frozen(
-                model.encoders,
-                dataset,
-                split,
-                batch_size=self._options.batch_size,
-                told=progress.show,
+        splits, arrays = self._scored(dataset), Arrays(folder)
+        with saved_on_error(KeptEncodings(model.encoders, folder)) as encoders:
+            train, *tests = (
+                frozen(
+                    encoders,
+                    dataset,
+                    split,
+                    batch_size=self._options.batch_size,
+                    told=progress.show,
+                )
+                for split in (self._options.train_split, *splits)
             )
-            for split in (self._options.train_split, *splits)
-        )
+            encoders.save()
         results = [
-            self._probe(model, dataset, split, progress).of(train, test)
+            self._probe(model, dataset, split, progress, arrays).of(train, test)
             for split, test in zip(splits, tests, strict=True)
         ]
         return Outcome(
@@ -69,7 +72,9 @@ class ProbeTask:
         chosen = self._options.chosen(dataset)
         return chosen if self._options.splits else chosen[:1]
 
-    def _probe(self, model: LoadedModel, dataset: Dataset, split: str, progress: Progress) -> Probe:
+    def _probe(
+        self, model: LoadedModel, dataset: Dataset, split: str, progress: Progress, arrays: Arrays
+    ) -> Probe:
         raise NotImplementedError
 
 
@@ -82,7 +87,9 @@ class LinearProbeTask(ProbeTask):
         """See `Task`."""
         return super().inputs(dataset) | {"shots": list(self._options.shots)}
 
-    def _probe(self, model: LoadedModel, dataset: Dataset, split: str, progress: Progress) -> Probe:
+    def _probe(
+        self, model: LoadedModel, dataset: Dataset, split: str, progress: Progress, arrays: Arrays
+    ) -> Probe:
         return LinearProbe(
             model.encoders,
             dataset,
@@ -90,6 +97,7 @@ class LinearProbeTask(ProbeTask):
             split=split,
             shots=self._options.shots,
             told=progress.show,
+            keep=arrays,
         )
 
 
@@ -98,7 +106,9 @@ class NearestNeighboursTask(ProbeTask):
 
     name = "nearest_neighbours"
 
-    def _probe(self, model: LoadedModel, dataset: Dataset, split: str, progress: Progress) -> Probe:
+    def _probe(
+        self, model: LoadedModel, dataset: Dataset, split: str, progress: Progress, arrays: Arrays
+    ) -> Probe:
         return NearestNeighbours(
             model.encoders,
             dataset,

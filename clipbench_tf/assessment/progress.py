@@ -44,7 +44,8 @@ class Progress:
         if done > self._before and now > self._began:
             speed = (done - self._before) / (now - self._began)
             left = duration((total - done) / speed)
-            text += f", {speed:,.{0 if speed >= 100 else 1}f}/s, {left} left"
+            pace = f"{speed:,.{0 if speed >= 100 else 1}f}/s" if speed >= 1 else _each(speed)
+            text += f", {pace}, {left} left"
         self._put(f"\r{text}\x1b[K" if self._in_place else f"{text}\n")
         self._line = self._in_place
 
@@ -56,6 +57,10 @@ class Progress:
     def _put(self, text: str) -> None:
         self._stream.write(text)
         self._stream.flush()
+
+
+def _each(speed: float) -> str:
+    return f"{1 / speed:.1f} s each"
 
 
 def duration(seconds: float) -> str:

@@ -8,10 +8,11 @@ from typing import Any
 import numpy as np
 
 from clipbench_tf.assessment.loaded_model import LoadedModel
-from clipbench_tf.assessment.partial_scores import PartialScores
 from clipbench_tf.assessment.progress import Progress
 from clipbench_tf.assessment.provenance import texts_checksum
 from clipbench_tf.assessment.task import Options, Outcome
+from clipbench_tf.assessment.unfinished.arrays import saved_on_error
+from clipbench_tf.assessment.unfinished.partial_scores import PartialScores
 from clipbench_tf.data.sources import Dataset
 from clipbench_tf.evaluation.classifier_cache import ClassifierCache
 from clipbench_tf.evaluation.reports import confusion_picture, contact_sheet, per_class
@@ -64,7 +65,7 @@ class ZeroShotTask:
             copies=model.copies,
             told=progress.show,
         )
-        with PartialScores(folder) as journal:
+        with saved_on_error(PartialScores(folder)) as journal:
             results = evaluator.results(journal)
         return Outcome(
             results=[r.record() | {"most_confused": _pairs(dataset, r)} for r in results],

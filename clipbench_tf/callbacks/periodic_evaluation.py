@@ -26,8 +26,9 @@ class PeriodicEvaluation(EverySteps):
     So often, too, run `observers`, on whose results nothing depends, in turn: the next one waits
     while all evaluation, with what that one took the last time (before its first time: what `run`
     took the first time, as tracing counts), would be more than `share` of the time since training
-    began in this process. At the last step none waits. A resumed run counts anew, so that each of
-    its parts keeps the share.
+    began in this process. At the last step one that never ran does not wait, so that each runs
+    once, and none waits for another. A resumed run counts anew, so that each of its parts keeps the
+    share.
 
     Args:
         every: the interval in steps.
@@ -76,8 +77,12 @@ class PeriodicEvaluation(EverySteps):
             log.write(step, values)
         self._first = seconds if self._first is None else self._first
         observed: dict[str, float] = {}
+        last = step >= self._total
         for turn in tuple(self._waiting):
-            if step < self._total and not self._affords(turn.seconds or self._first):
+            never = turn.seconds is None
+            if not (last and never) and not self._affords(turn.seconds or self._first):
+                if last:
+                    continue
                 break
             found, turn.seconds = self._timed(turn.observer(step))
             observed |= found

@@ -1,6 +1,7 @@
 """Encodes class names in prompts, and scores pictures against all classes."""
 
 import copy
+import functools
 from collections.abc import Callable, Sequence
 
 import numpy as np
@@ -40,14 +41,7 @@ class Classifier:
         told: Told = lambda done, total: None,
     ) -> None:
         self.encoders, self._told = encoders, told
-        names, templates = [clean(name) for name in names], [clean(text) for text in templates]
-        # A name that stands twice is encoded once, so that its classes have the very same score.
-        known: dict[str, int] = {}
-        first = np.array([known.setdefault(name, number) for number, name in enumerate(names)])
-        unique = np.unique(first)
-        # Similar lengths together: a chunk of prompts is encoded at the length of its longest.
-        self.order = unique[np.argsort([len(names[i]) for i in unique], kind="stable")]
-        self.inverse = np.argsort(self.order)[np.searchsorted(unique, first)]
+        names, templates, self.order, self.inverse = _cleaned(tuple(names), tuple(templates))
         self.parts: list[Representation] = (
             cache.parts(names, templates, lambda: self._encode(names, templates, prompt_batch))
             if cache
@@ -80,6 +74,22 @@ class Classifier:
         """Similarities of B pictures to the C classes, float32 [B, C]."""
         scores = [self.encoders.score(images, part).numpy() for part in self.parts]
         return np.concatenate(scores, axis=1)[:, self.inverse]
+
+
+@functools.lru_cache(maxsize=4)  # cleaning takes half as long as encoding with a small model
+def _cleaned(
+    names: tuple[str, ...], templates: tuple[str, ...]
+) -> tuple[list[str], list[str], np.ndarray, np.ndarray]:
+    """Names and templates, cleaned, and the order and its inverse of a `Classifier`."""
+    cleaned = [clean(name) for name in names]
+    # A name that stands twice is encoded once, so that its classes have the very same score.
+    known: dict[str, int] = {}
+    first = np.array([known.setdefault(name, number) for number, name in enumerate(cleaned)])
+    unique = np.unique(first)
+    # Similar lengths together: a chunk of prompts is encoded at the length of its longest.
+    order = unique[np.argsort([len(cleaned[i]) for i in unique], kind="stable")]
+    inverse = np.argsort(order)[np.searchsorted(unique, first)]
+    return cleaned, [clean(text) for text in templates], order, inverse
 
 
 def _joined(chunks: list[Representation]) -> list[Representation]:

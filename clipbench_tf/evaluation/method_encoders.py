@@ -1,9 +1,11 @@
 """`Encoders` of a method in memory."""
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from typing import Any
 
 import tensorflow as tf
+from tensorflow.types.experimental import ConcreteFunction
 
 from clipbench_tf.data.text.hub_tokenizer import HubTokenizer
 from clipbench_tf.data.text.tokenizer import Tokenizer
@@ -48,34 +50,45 @@ class MethodEncoders:
         self.method, self.tokenizer, self.scorer = method, tokenizer, scorer
         self.image_size, self.resize = image_size, resize
         self.interpolation = interpolation
-        self.represent_images = tf.function(
-            self._represent_images, input_signature=[tf.TensorSpec([None], tf.string)]
-        )
-        self.represent_classes = tf.function(
-            self._represent_classes, input_signature=[tf.TensorSpec([None, None], tf.string)]
-        )
-        self.image_features = tf.function(
-            self._image_features, input_signature=[tf.TensorSpec([None], tf.string)]
-        )
-        self.score = tf.function(self._score, reduce_retracing=True)
-        self.score_texts = tf.function(self._score_texts, reduce_retracing=True)
+        self._traces: dict[Callable, ConcreteFunction] = {}
 
     def pixels(self, encoded: tf.Tensor) -> tf.Tensor:
         """String [B] -> uint8 [B, H, W, 3]; errors as in `pictures.decode_all`."""
         return pictures.decode_all(encoded, self.image_size, self.resize, self.interpolation)
 
+    def decode(self, encoded: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        """String [B] -> uint8 [B, H, W, 3], and bool [B]: false where the bytes are no image."""
+        return self._traced(self._decode, encoded)
+
     def images(self, pixels: tf.Tensor) -> ImageFeatures:
         """uint8 [B, H, W, 3] -> features."""
-        with self.precision():
-            return self.method.image_encoder(pixels, training=False)
+        return self._traced(self._images, pixels)
 
     def texts(self, texts: tf.Tensor) -> TextFeatures:
         """String [B] -> features, trimmed to the longest text unless the scorer counts padding."""
-        ids = self.tokenizer(texts)
-        if not self.scorer.whole_texts:
-            ids = ids[:, : longest(ids, end=self.tokenizer.vocabulary.end)]
-        with self.precision():
-            return self.method.text_encoder(ids, training=False)
+        return self._traced(self._texts, texts)
+
+    def represent_images(self, encoded: tf.Tensor) -> tuple[Representation, tf.Tensor]:
+        """See `Encoders`."""
+        pixels, valid = self.decode(encoded)
+        return self._traced(self.scorer.images, self.images(pixels)), valid
+
+    def image_features(self, encoded: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        """See `Encoders`."""
+        pixels, valid = self.decode(encoded)
+        return tf.cast(self.images(pixels).pooled, tf.float32), valid
+
+    def represent_classes(self, prompts: tf.Tensor) -> Representation:
+        """See `Encoders`."""
+        return self._traced(self._classes, self.texts(tf.reshape(prompts, [-1])), prompts)
+
+    def score(self, images: Representation, classes: Representation) -> tf.Tensor:
+        """See `Encoders`."""
+        return self._traced(self.scorer.score, images, classes)
+
+    def score_texts(self, classes: Representation, images: Representation) -> tf.Tensor:
+        """See `Encoders`."""
+        return self._traced(self.scorer.score_texts, classes, images)
 
     @contextlib.contextmanager
     def precision(self) -> Iterator[None]:
@@ -90,29 +103,41 @@ class MethodEncoders:
             for layer, policy in zip(layers, policies, strict=True):
                 layer.dtype_policy = policy
 
-    def _score(self, images: Representation, classes: Representation) -> tf.Tensor:
-        with self.precision():
-            return self.scorer.score(images, classes)
+    def _decode(self, encoded: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        return pictures.decode(encoded, self.image_size, self.resize, self.interpolation)
 
-    def _score_texts(self, classes: Representation, images: Representation) -> tf.Tensor:
-        with self.precision():
-            return self.scorer.score_texts(classes, images)
+    def _images(self, pixels: tf.Tensor) -> ImageFeatures:
+        return self.method.image_encoder(pixels, training=False)
 
-    def _image_features(self, encoded: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        pixels, valid = pictures.decode(encoded, self.image_size, self.resize, self.interpolation)
-        return tf.cast(self.images(pixels).pooled, tf.float32), valid
+    def _texts(self, texts: tf.Tensor) -> TextFeatures:
+        ids = self.tokenizer(texts)
+        if not self.scorer.whole_texts:
+            ids = ids[:, : longest(ids, end=self.tokenizer.vocabulary.end)]
+        return self.method.text_encoder(ids, training=False)
 
-    def _represent_images(self, encoded: tf.Tensor) -> tuple[Representation, tf.Tensor]:
-        pixels, valid = pictures.decode(encoded, self.image_size, self.resize, self.interpolation)
-        with self.precision():
-            return self.scorer.images(self.images(pixels)), valid
+    def _classes(self, features: TextFeatures, prompts: tf.Tensor) -> Representation:
+        texts = {
+            name: tf.reshape(value, tf.concat([tf.shape(prompts), tf.shape(value)[1:]], 0))
+            for name, value in self.scorer.texts(features).items()
+        }
+        return self.scorer.classes(texts)
 
-    def _represent_classes(self, prompts: tf.Tensor) -> Representation:
-        with self.precision():
-            texts = self.scorer.texts(self.texts(tf.reshape(prompts, [-1])))
-            return self.scorer.classes(
-                {
-                    name: tf.reshape(value, tf.concat([tf.shape(prompts), tf.shape(value)[1:]], 0))
-                    for name, value in texts.items()
-                }
-            )
+    def _traced(self, function: Callable, *inputs: Any) -> Any:
+        """`function` of `inputs`, by one graph for all their shapes, and for all callers.
+
+        (A tf.function has a graph for the scope of a strategy and another one outside.) Making
+        graphs is most of what evaluation takes while a small model trains.
+        """
+        if function not in self._traces:
+            specs = tf.nest.map_structure(_spec, inputs)
+            with self.precision():
+                made = tf.function(function, autograph=False).get_concrete_function(*specs)
+            self._traces[function] = made
+        return self._traces[function](*inputs)
+
+
+def _spec(value: tf.Tensor) -> tf.TensorSpec:
+    """Of any number of items, prompts and tokens; pictures and vectors are as large as `value`."""
+    kept = 3 if value.dtype == tf.uint8 else int(value.dtype.is_floating)
+    free = value.shape.rank - kept
+    return tf.TensorSpec([None] * free + value.shape[free:], value.dtype)

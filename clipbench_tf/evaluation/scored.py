@@ -44,24 +44,6 @@ class Scored:
         names = [field.name for field in dataclasses.fields(self)]
         return dict(zip(names, self._columns(), strict=True))
 
-    def save(self, path: Path) -> None:
-        """Writes the arrays to a .npz file, whole or not at all.
-
-        Raises:
-            OSError: if it cannot be written.
-        """
-        write_arrays(path, self.columns())
-
-    @classmethod
-    def load(cls, path: Path) -> "Scored":
-        """The pictures in a file that `save` wrote.
-
-        Raises:
-            OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile: if it is none.
-        """
-        with np.load(path, allow_pickle=False) as content:
-            return cls(*(content[field.name] for field in dataclasses.fields(cls)))
-
     def _columns(self) -> list[np.ndarray]:
         return [getattr(self, field.name) for field in dataclasses.fields(self)]
 
@@ -72,8 +54,8 @@ def joined(parts: Sequence[Scored]) -> Scored:
     return Scored(*(np.concatenate([c[name] for c in columns]) for name in columns[0]))
 
 
-def write_arrays(path: Path, arrays: dict[str, np.ndarray]) -> None:
-    """Writes a compressed .npz file, whole or not at all; equal arrays make equal bytes.
+def write_arrays(path: Path, arrays: dict[str, np.ndarray], *, compressed: bool = True) -> None:
+    """Writes a .npz file, whole or not at all; equal arrays make equal bytes.
 
     Raises:
         OSError: if it cannot be written.
@@ -81,7 +63,8 @@ def write_arrays(path: Path, arrays: dict[str, np.ndarray]) -> None:
     partial = path.with_name(f"{path.name}.partial")
     try:
         with partial.open("wb") as file:
-            np.savez_compressed(file, allow_pickle=False, **arrays)
+            write = np.savez_compressed if compressed else np.savez
+            write(file, allow_pickle=False, **arrays)
         os.replace(partial, path)
     finally:
         partial.unlink(missing_ok=True)  # one that is cut short may fill the disk

@@ -15,6 +15,7 @@ from clipbench_tf.method import Method
 from clipbench_tf.objectives.fine_grained import FineGrained
 from clipbench_tf.objectives.similarity.token_similarity import token_similarity
 
+_COSINES = 2**24  # bytes of the cosines of some pictures and all words, in memory at once
 _Tokens = tuple[tf.Tensor, tf.Tensor]  # with their mask
 
 
@@ -131,46 +132,45 @@ class LateInteraction:
 
     def score(self, images: Representation, classes: Representation) -> tf.Tensor:
         """sim^I, mean over the prompts of a class, float32 [B, C]."""
-        return _each_picture(lambda p, w: token_similarity(*p, *w)[0], images, classes)
+        return _by_groups(lambda p, w: token_similarity(*p, *w), images, classes)
 
     def score_texts(self, classes: Representation, images: Representation) -> tf.Tensor:
         """sim^T, mean over the prompts of a class, float32 [C, B]."""
-        scores = _each_picture(lambda p, w: token_similarity(*w, *p)[:, 0], images, classes)
+        scores = _by_groups(lambda p, w: tf.transpose(token_similarity(*w, *p)), images, classes)
         return tf.transpose(scores)
 
 
-def _each_picture(
-    score_one: Callable[[_Tokens, _Tokens], tf.Tensor],
+def _by_groups(
+    score_some: Callable[[_Tokens, _Tokens], tf.Tensor],
     images: Representation,
     classes: Representation,
 ) -> tf.Tensor:
     """Token-wise similarities of B pictures and C classes, mean over prompts, float32 [B, C].
 
     Args:
-        score_one: a picture's patches [1, P, D] and words [N, L, D], with masks -> float32 [N].
+        score_some: patches [G, P, D] and words [N, L, D], with masks -> float32 [G, N].
         images: {"tokens": [B, P, D]}.
         classes: {"tokens": [C, T, L, D], "mask": [C, T, L]}.
     """
-    words, mask = classes["tokens"], classes["mask"]
+    words, mask, patches = classes["tokens"], classes["mask"], images["tokens"]
     count, prompts, length = tf.unstack(tf.shape(mask))
     words = tf.reshape(words, [count * prompts, length, words.shape[-1]])
     mask = tf.reshape(mask, [count * prompts, length])
-
-    def score_picture(patches: tf.Tensor) -> tf.Tensor:
-        every = tf.ones([1, tf.shape(patches)[0]], tf.bool)
-        return score_one((patches[tf.newaxis], every), (words, mask))
-
-    def score_each() -> tf.Tensor:
-        spec = tf.TensorSpec([None], tf.float32)
-        return tf.map_fn(
-            score_picture, images["tokens"], fn_output_signature=spec, parallel_iterations=2
-        )
-
-    # One picture at a time: all patches against all words at once would be gigabytes. For an
-    # empty batch, tf.map_fn cannot infer the shape of its result.
-    empty = tf.zeros([0, count * prompts])
-    scores = tf.cond(tf.size(images["tokens"]) > 0, score_each, lambda: empty)
-    return tf.reduce_mean(tf.reshape(scores, [-1, count, prompts]), axis=2)
+    batch, places = tf.unstack(tf.shape(patches)[:2])
+    # All patches against all words at once would be gigabytes.
+    together = tf.maximum(1, _COSINES // (4 * places * tf.maximum(1, tf.size(mask))))
+    together = tf.minimum(together, tf.maximum(1, batch))
+    groups = tf.maximum(1, -(-batch // together))  # one for no pictures, too
+    filled = tf.pad(patches, [[0, groups * together - batch], [0, 0], [0, 0]])
+    every = tf.ones([together, places], tf.bool)
+    scores = tf.map_fn(
+        lambda group: score_some((group, every), (words, mask)),
+        tf.reshape(filled, [groups, together, places, patches.shape[-1]]),
+        fn_output_signature=tf.TensorSpec([None, None], tf.float32),
+        parallel_iterations=1,
+    )
+    scores = tf.reshape(scores, [groups * together, count, prompts])[:batch]
+    return tf.reduce_mean(scores, axis=2)
 
 
 def cosine(method: Method) -> Scorer:

@@ -1,8 +1,9 @@
 """Zero-shot classification: each picture gets the class whose prompts are most similar to it."""
 
+import contextlib
 import functools
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -19,6 +20,7 @@ from clipbench_tf.evaluation.in_turn import in_turn
 from clipbench_tf.evaluation.scored import Scored, joined
 from clipbench_tf.evaluation.split_result import SplitResult
 
+Batch = Sequence[tf.Tensor]  # places, encoded pictures, labels, keys
 Told = Callable[[str, int, int], None]  # what is counted, how many are done, and of how many
 
 
@@ -53,6 +55,8 @@ class ZeroShot:
         cache: where encoded classes are kept between evaluations.
         copies: of the model, to which batches of pictures go in turn; by default `encoders` alone.
         told: is told how far the evaluation is.
+        memory: bytes of encoded pictures of a split that are kept, so that they are not read again
+            when the same is evaluated again. A split with more is read each time.
 
     Raises:
         DatasetError: for a split that does not exist, or classes that cannot be told apart (see
@@ -71,6 +75,7 @@ class ZeroShot:
         cache: ClassifierCache | None = None,
         copies: Sequence[Copy] = (),
         told: Told = lambda what, done, total: None,
+        memory: int = 0,
     ) -> None:
         check_classes(dataset)
         for split in splits:
@@ -79,6 +84,7 @@ class ZeroShot:
         self.templates = tuple(templates or dataset.templates)
         self.batch_size, self.prompt_batch, self.cache = batch_size, prompt_batch, cache
         self._copies, self._told = tuple(copies) or (Copy(None, encoders),), told
+        self._memory, self._kept = memory, dict[str, list[Batch]]()
 
     def run(self) -> Iterator[tuple[str, float]]:
         """Yields (name, value), e.g. ("zero_shot/test/top1", 0.31)."""
@@ -123,8 +129,7 @@ class ZeroShot:
             functools.partial(self._score_batch, name, classifier, copy.device)
             for classifier, copy in zip(classifiers, self._copies, strict=True)
         ]
-        stop = threading.Event()
-        with sources.iterated(self._batches(name, failed, done, stop.is_set), stop) as batches:
+        with self._opened(name, failed, done) as batches:
             for part in in_turn(batches, workers):
                 parts.append(part)
                 done += len(part)
@@ -138,7 +143,7 @@ class ZeroShot:
         return SplitResult.of(name, len(self.dataset.classes), joined(parts))
 
     def _score_batch(
-        self, split: str, classifier: Classifier, device: str | None, batch: Sequence[tf.Tensor]
+        self, split: str, classifier: Classifier, device: str | None, batch: Batch
     ) -> Scored:
         places, images, labels, keys = batch
         with tf.device(device):
@@ -160,6 +165,28 @@ class ZeroShot:
             top5=np.where(valid, credit5, 0.0),
         )
 
+    @contextlib.contextmanager
+    def _opened(
+        self, split: str, failed: Callable[[Exception], None], start: int
+    ) -> Iterator[Iterable[Batch]]:
+        """Yields the batches from the picture `start` on, from memory if they are there."""
+        if split in self._kept and not start:
+            yield self._kept[split]
+            return
+        stop = threading.Event()
+        with sources.iterated(self._batches(split, failed, start, stop.is_set), stop) as batches:
+            yield self._keeping(split, batches) if self._memory and not start else batches
+
+    def _keeping(self, split: str, batches: Iterable[Batch]) -> Iterator[Batch]:
+        """Yields the `batches` of a whole split, and keeps them if there is memory for them."""
+        kept, left = list[Batch](), self._memory
+        for batch in batches:
+            yield batch
+            left -= sum(map(len, batch[1].numpy()))
+            kept = [*kept, batch] if left >= 0 else []
+        if left >= 0:
+            self._kept[split] = kept
+
     def batches(self, split: str) -> tf.data.Dataset:
         """Batches of (index in the split int64 [B], encoded image string [B], label int64 [B])."""
         return self._batches(split, lambda error: None).map(lambda *batch: batch[:3])
@@ -173,6 +200,7 @@ class ZeroShot:
     ) -> tf.data.Dataset:
         """Batches as in `batches`, with the keys, string [B]; from the picture `start` on."""
 
+        @tf.autograph.experimental.do_not_convert
         def fields(place: tf.Tensor, record: tf.Tensor) -> tuple[tf.Tensor, ...]:
             example = sources.parse(record)
             return place, example["image"], example["label"], example["key"]

@@ -9,7 +9,6 @@ from clipbench_tf.data import sources
 from clipbench_tf.data.readers.pair import Pair
 from clipbench_tf.data.selection import Selection, evenly_spread
 from clipbench_tf.data.text.cleaning import clean
-from clipbench_tf.evaluation import pictures
 from clipbench_tf.evaluation.alignment import Alignment, Alignments, token_objective
 from clipbench_tf.evaluation.method_encoders import MethodEncoders
 from clipbench_tf.evaluation.probes.nearest_neighbours import NearestNeighbours
@@ -99,9 +98,7 @@ def _no_neighbours(dataset: sources.Dataset, split: str, sample: Sequence[Pair])
 def _alignments(encoders: MethodEncoders, pairs: Sequence[Pair]) -> Alignments:
     """Those of `pairs`, of each the caption with most words; what is no picture is black."""
     encoded = tf.constant([pair.image for pair in pairs], tf.string)
-    pixels, _ = pictures.decode(
-        encoded, encoders.image_size, encoders.resize, encoders.interpolation
-    )
+    pixels, _ = encoders.decode(encoded)
     longest = [max(_captions(pair), key=lambda text: len(text.split())) for pair in pairs]
     return Alignments(encoders, pixels.numpy(), longest)
 

@@ -14,7 +14,6 @@ from clipbench_tf.checkpoints.checkpoints import Checkpoints
 from clipbench_tf.checkpoints.disk import WRITE_ERRORS, reason
 from clipbench_tf.data.pipeline import Pipeline
 from clipbench_tf.evaluation.method_encoders import MethodEncoders
-from clipbench_tf.evaluation.pictures import decode
 from clipbench_tf.evaluation.split_result import SplitResult
 from clipbench_tf.evaluation.zero_shot import ZeroShot
 from clipbench_tf.export.saved_model import export
@@ -126,7 +125,7 @@ class RunResults:
         for _, encoded, numbers in self.evaluation.batches(result.split).take(
             -(-_POINTS // self.evaluation.batch_size)
         ):
-            pixels, valid = decode(encoded, self.encoders.image_size, self.encoders.resize)
+            pixels, valid = self.encoders.decode(encoded)
             pictures.append(pixels[valid])
             embeddings.append(unit(self.encoders.images(pixels[valid]).embedding))
             labels += [data.classes[int(n)] for n in numbers[valid]]

@@ -55,8 +55,7 @@ class Trainer:
             checkpoint. Of a data set without the default, the first that is scored at the end.
         evaluations: number of intervals.
         evaluation_pictures: of the validation split, for what else `observers` see; 0 for nothing.
-        evaluation_share: of the run's time, for all evaluation at intervals: what is observed waits
-            until it fits in, or for the last step.
+        evaluation_share: of the run's time, for all evaluation at intervals; observers wait for it.
         checkpoint_every: steps between checkpoints.
         log_every: steps between entries of the logs.
         keep_checkpoints: how many of the latest stay on disk, beside the best.
@@ -118,6 +117,7 @@ class Trainer:
             self.dataset,
             splits=[validation_split],
             templates=self.dataset.templates[:1],
+            memory=2**26,
         )
         self.evaluation_pictures, self.evaluation_share = evaluation_pictures, evaluation_share
         self.best_by = f"zero_shot/{validation_split}/top1"

@@ -10,6 +10,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from PIL import Image
+from sklearn.linear_model import LogisticRegression
+from threadpoolctl import threadpool_limits
 
 from clipbench_tf.assessment import names
 from clipbench_tf.assessment.assess import TASKS, assess
@@ -189,3 +191,91 @@ def test_a_stopped_process_ends_and_its_scores_are_there(number, model, tmp_path
     assert "the same command goes on" in printed
     with np.load(out / "unfinished/scored-test.npz") as scored:
         assert 0 < len(scored["places"]) < 30_000
+
+
+class Terminated:
+    """Runs the command on one data set, and ends it by SIGTERM when so much is done."""
+
+    def __init__(self, monkeypatch, model: Path, task: str, data: str) -> None:
+        self.patch, self.made = monkeypatch, list[str]()
+        self.flags = [f"--saved_model={model}", f"--dataset={data}", f"--tasks={task}"]
+        self.flags += ["--batch_size=4"]
+        for kind, name in (
+            (SavedEncoders, "represent_images"),
+            (SavedEncoders, "represent_classes"),
+            (SavedEncoders, "image_features"),
+            (LogisticRegression, "fit"),
+        ):
+            monkeypatch.setattr(kind, name, self.counted(getattr(kind, name), name))
+
+    def counted(self, function, name):
+        def call(*arguments):
+            self.made.append(name)
+            return function(*arguments)
+
+        return call
+
+    def run(self, out: Path, at: tuple[str, int] | None = None) -> tuple[int, str]:
+        """The exit status and what was printed; at (what, done) a signal is sent."""
+        self.made.clear()
+        show = Progress.show
+
+        def terminate(progress: Progress, what: str, done: int, total: int) -> None:
+            if (what, done) == at:
+                os.kill(os.getpid(), signal.SIGTERM)
+            show(progress, what, done, total)
+
+        with self.patch.context() as patch, threadpool_limits(1):
+            patch.setattr(Progress, "show", terminate)
+            status, printed, _ = in_process.run("evaluate.py", *self.flags, f"--output={out}")
+        return status, printed
+
+
+def results(folder: Path) -> list:
+    return json.loads((folder / "record.json").read_text())["results"]
+
+
+@pytest.mark.parametrize(
+    ("task", "stops"),
+    [
+        ("linear_probe", [("features of train", 20), ("fits of the probe", 3)]),
+        ("retrieval", [("test pictures", 8), ("test captions", 1)]),
+    ],
+)
+def test_a_terminated_task_goes_on_with_the_same_record_and_does_nothing_twice(
+    task, stops, model, tmp_path, monkeypatch
+):
+    splits = {"train": pictures(40, classes=4), "test": pictures(20, seed=1)}
+    data = dataset(tmp_path / "set", splits)
+    runs = Terminated(monkeypatch, model, task, data)
+    assert runs.run(tmp_path / "whole")[0] == 0
+    whole, parts = sorted(runs.made), list[str]()
+    for at in stops:
+        status, printed = runs.run(tmp_path / "out", at)
+        assert status == 128 + signal.SIGTERM and "the same command goes on" in printed
+        parts += runs.made
+        assert runs.made
+    status, printed = runs.run(tmp_path / "out")
+    assert status == 0 and "Goes on where it was stopped" in printed
+    assert sorted([*parts, *runs.made]) == whole
+    assert results(tmp_path / "out") == results(tmp_path / "whole")
+    assert [path.name for path in (tmp_path / "out").iterdir()] == ["record.json"]
+
+
+def test_what_was_done_on_other_pictures_or_is_damaged_is_done_anew(model, tmp_path, monkeypatch):
+    train, test = pictures(40, classes=4), pictures(12)
+    data = dataset(tmp_path / "set", {"train": train, "test": test})
+    runs = Terminated(monkeypatch, model, "linear_probe", data)
+    at = ("fits of the probe", 5)
+    assert runs.run(tmp_path / "out", at)[0] == 128 + signal.SIGTERM
+    dataset(tmp_path / "set", {"train": train[::-1], "test": test})
+    assert runs.run(tmp_path / "whole")[0] == 0
+    whole = sorted(runs.made)
+    assert runs.run(tmp_path / "out")[0] == 0
+    assert sorted(runs.made) == whole and results(tmp_path / "out") == results(tmp_path / "whole")
+
+    assert runs.run(tmp_path / "again", at)[0] == 128 + signal.SIGTERM
+    for file in (tmp_path / "again/unfinished").glob("*.npz"):
+        file.write_bytes(file.read_bytes()[:-100])
+    assert runs.run(tmp_path / "again")[0] == 0
+    assert sorted(runs.made) == whole and results(tmp_path / "again") == results(tmp_path / "whole")

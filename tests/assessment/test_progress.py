@@ -51,6 +51,12 @@ def test_what_was_done_before_does_not_count_as_speed():
     assert stream.getvalue() == "  pictures: 840 of 1,000 (84%), 1.0/s, 2:40 left\n"
 
 
+def test_what_takes_longer_than_a_second_has_its_time():
+    stream = io.StringIO()
+    shown(stream, [(0, 0), (100, 5)], total=15)
+    assert stream.getvalue() == "  pictures: 5 of 15 (33%), 20.0 s each, 3:20 left\n"
+
+
 @pytest.mark.parametrize(
     ("seconds", "text"), [(0.4, "0:00"), (42, "0:42"), (727, "12:07"), (12310, "3:25:10")]
 )

@@ -120,7 +120,15 @@ def test_observers_take_turns_so_that_a_dear_one_is_not_passed_over_for_ever():
     assert run.observed.written[-1][1][SHARE] <= 0.051
 
 
-def test_results_are_there_at_each_interval_and_at_the_last_step_nothing_waits():
+def test_at_the_last_step_an_observer_that_ran_before_waits_and_holds_up_no_other():
+    run = Run(2, 0.1, 0.05, ("dear", [3.0]), ("cheap", [0.2]))
+    run.train(1, 100.0)
+    assert run.steps_of("dear") == run.steps_of("cheap") == [1]
+    run.train(1, 1.0)  # 3.4 of 104.4 s: 3 s more are beyond 5%, 0.2 s are not
+    assert run.steps_of("dear") == [1] and run.steps_of("cheap") == [1, 2]
+
+
+def test_results_are_there_at_each_interval_and_at_the_last_step_all_run_that_never_did():
     run = Run(3, 5.0, 0.05, ("retrieval", [4.0]), ("neighbours", [6.0]))
     run.train(3, 1.0)
     assert run.steps_of("retrieval") == run.steps_of("neighbours") == [3]

@@ -47,6 +47,7 @@ ROOMS = (
     "conversion.reading",
     "conversion.names",
     "conversion",
+    "assessment.unfinished",
     "assessment",
     "checkpoints",
     "callbacks",

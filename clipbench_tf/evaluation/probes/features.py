@@ -112,6 +112,7 @@ def check_apart(dataset: sources.Dataset, train_split: str, split: str) -> None:
 def _batches(chosen: np.ndarray, records: tf.data.Dataset, batch_size: int) -> tf.data.Dataset:
     """Batches of (index in the split int64 [B], encoded image string [B], label int64 [B])."""
 
+    @tf.autograph.experimental.do_not_convert
     def fields(place: tf.Tensor, record: tf.Tensor) -> tuple[tf.Tensor, ...]:
         example = sources.parse(record)
         return place, example["image"], example["label"]

@@ -16,13 +16,13 @@ from clipbench_tf.evaluation.probes.features import (
     silent,
 )
 from clipbench_tf.evaluation.probes.linear_result import LinearResult, Trained
-from clipbench_tf.evaluation.probes.logistic import Logistic, LogisticFit
-from clipbench_tf.evaluation.probes.regularization import search
+from clipbench_tf.evaluation.probes.logistic import Keep, Logistic, LogisticFit
+from clipbench_tf.evaluation.probes.regularization import TRIES, search
 from clipbench_tf.evaluation.probes.scoring import scored
 
 HELD_OUT = 0.2  # of each class
 UNCHOSEN = 1.0  # the strength where there is no picture to choose it on
-TRIED = 1e-5  # tolerance of the fits of the search, ten times that of the final one
+TRIED = 1e-5  # tolerance of the fits of the search, in float32; the final one's is a tenth of it
 
 
 class LinearProbe:
@@ -46,6 +46,7 @@ class LinearProbe:
         at_most: number of pictures of each split to read, at equal distances; all by default.
         max_iterations: of L-BFGS in each fit.
         told: is told of the progress.
+        keep: where fits are kept, so that a killed probe goes on.
 
     Raises:
         DatasetError: for a split that does not exist, or two that are the same.
@@ -66,6 +67,7 @@ class LinearProbe:
         at_most: int | None = None,
         max_iterations: int = 1000,
         told: Told = silent,
+        keep: Keep | None = None,
     ) -> None:
         check_apart(dataset, train_split, split)
         if not shots or any(k is not None and k < 1 for k in shots) or repeats < 1:
@@ -77,7 +79,7 @@ class LinearProbe:
         self.train_split, self.split = train_split, split
         self.shots, self.repeats, self.seed = tuple(dict.fromkeys(shots)), repeats, seed
         self.batch_size, self.at_most = batch_size, at_most
-        self.max_iterations, self.told = max_iterations, told
+        self.max_iterations, self.told, self.keep = max_iterations, told, keep
 
     def run(self) -> Iterator[tuple[str, float]]:
         """Yields (name, value), e.g. ("linear_probe/test/top1", 0.61), ".../4_shot_top1"."""
@@ -112,13 +114,13 @@ class LinearProbe:
         self._check(train, test)
         classes = class_count(self.dataset, train, test)
         repeats = {k: 1 if k is None else self.repeats for k in self.shots}
-        trained: dict[int | None, tuple[Trained, ...]] = {}
-        for k, count in repeats.items():
-            for repeat in range(count):
-                one = self._trained(train, test, classes, k, repeat)
-                trained[k] = (*trained.get(k, ()), one)
-                done = sum(map(len, trained.values()))
-                self.told("linear probes", done, sum(repeats.values()))
+        fits = _Fits(self.told, sum(repeats.values()))
+        trained = {
+            k: tuple(
+                self._trained(train, test, classes, k, repeat, fits) for repeat in range(count)
+            )
+            for k, count in repeats.items()
+        }
         return LinearResult(
             train_split=self.train_split,
             train_corrupt=train.corrupt,
@@ -128,33 +130,32 @@ class LinearProbe:
         )
 
     def _trained(
-        self, train: Features, test: Features, classes: int, k: int | None, repeat: int
+        self,
+        train: Features,
+        test: Features,
+        classes: int,
+        k: int | None,
+        repeat: int,
+        fits: "_Fits",
     ) -> Trained:
         """The probe on k shots, or on all pictures if that is None."""
-        values, labels = train.values, train.labels
+        values, labels, draw = train.values, train.labels, f"{k or 'all'}-{repeat}"
         if k is not None:
             rows = draws.shots(labels, k, self.seed, repeat)
             values, labels = values[rows], labels[rows]
         kept, held = draws.hold_out(labels, HELD_OUT, self.seed, repeat, k or 0)
-        fits: list[LogisticFit] = []
-        strength = UNCHOSEN
+        strength, done = UNCHOSEN, list[LogisticFit]()
         if len(held):
-            logistic = Logistic(
-                values[kept],
-                labels[kept],
-                max_iterations=self.max_iterations,
-                tolerance=TRIED,
-            )
-
-            def quality(strength: float) -> tuple[float, ...]:
-                fits.append(logistic.fit(strength))
-                self.told("fits to choose the strength", len(fits), None)
-                return fits[-1].quality(values[held], labels[held])
-
-            strength = search(quality)
-            del logistic  # its features take memory
-        final = Logistic(values, labels, max_iterations=self.max_iterations).fit(strength)
-        fits.append(final)
+            strength, done = self._chosen(values, labels, kept, held, draw, fits)
+        last = Logistic(
+            values,
+            labels,
+            max_iterations=self.max_iterations,
+            keep=self.keep,
+            name=f"final-{draw}",
+        )
+        final = fits.fit(last, strength, last=True)
+        done.append(final)
         sizes = np.bincount(labels)
         return Trained(
             result=scored(
@@ -168,10 +169,37 @@ class LinearProbe:
             short=int(np.sum((sizes > 0) & (sizes < (k or 0)))),
             strength=strength,
             chosen_on=len(held),
-            fits=len(fits),
-            unconverged=sum(not fit.converged for fit in fits),
+            fits=len(done),
+            unconverged=sum(not fit.converged for fit in done),
             converged=final.converged,
         )
+
+    def _chosen(
+        self,
+        values: np.ndarray,
+        labels: np.ndarray,
+        kept: np.ndarray,
+        held: np.ndarray,
+        draw: str,
+        fits: "_Fits",
+    ) -> tuple[float, list[LogisticFit]]:
+        """The strength that is best on the rows `held` after fits on those `kept`, and the fits."""
+        logistic = Logistic(
+            values[kept],
+            labels[kept],
+            max_iterations=self.max_iterations,
+            tolerance=TRIED,
+            precision=np.float32,
+            keep=self.keep,
+            name=f"tried-{draw}",
+        )
+        done: list[LogisticFit] = []
+
+        def quality(strength: float) -> tuple[float, ...]:
+            done.append(fits.fit(logistic, strength))
+            return done[-1].quality(values[held], labels[held])
+
+        return search(quality), done
 
     def _check(self, train: Features, test: Features) -> None:
         if len(np.unique(train.labels)) < 2:
@@ -185,3 +213,26 @@ class LinearProbe:
                     f"Pictures of split {split} have features that are not finite: the model's "
                     "weights have diverged; use an earlier checkpoint."
                 )
+
+
+class _Fits:
+    """Counts the fits of so many `probes`, and tells before each that is not kept already."""
+
+    def __init__(self, told: Told, probes: int) -> None:
+        self._told, self._probes, self._finished, self._done = told, probes, 0, 0
+
+    def fit(self, logistic: Logistic, strength: float, *, last: bool = False) -> LogisticFit:
+        """The fit at `strength`; the `last` one of a probe, with which it is finished."""
+        if not logistic.done(strength):
+            self._tell()
+        fit = logistic.fit(strength)
+        self._done += 1
+        if last:  # the search may have tried less, or nothing
+            self._finished, self._done = self._finished + 1, 0
+            if self._finished == self._probes:
+                self._tell()
+        return fit
+
+    def _tell(self) -> None:
+        each = TRIES + 1
+        self._told("fits of the probe", self._finished * each + self._done, self._probes * each)

@@ -51,6 +51,17 @@ class LogisticFit:
         return float(right / len(labels)), float(total / len(labels))
 
 
+class Keep:
+    """Where fits are kept, so that a killed probe goes on. This one keeps none."""
+
+    def kept(self, name: str) -> dict[str, np.ndarray] | None:
+        """What was kept by that name."""
+        return None
+
+    def keep(self, name: str, arrays: dict[str, np.ndarray]) -> None:
+        """Takes arrays."""
+
+
 class Logistic:
     """Fits the same pictures at several strengths, each from the nearest one fitted before.
 
@@ -58,10 +69,10 @@ class Logistic:
     and divided by one number, so that a component varies by 1 on average. That changes nothing but
     the unit of C, which then means the same for every model; directions in which the features vary
     much keep their weight, as they would not if each component were standardised by itself. L-BFGS
-    works in float64, and ends where no component of the gradient of the mean cross-entropy is
-    above `tolerance`.
+    ends where no component of the gradient of the mean cross-entropy is above `tolerance`, or where
+    the loss falls by less than `precision` can tell.
 
-    Memory: 8 N D bytes for the features and 16 N K while it fits.
+    Memory: N D numbers for the features and 2 N K while it fits, of 4 bytes in float32, else of 8.
 
     Args:
         features: [N, D], finite.
@@ -69,6 +80,9 @@ class Logistic:
         max_iterations: of L-BFGS in one fit.
         tolerance: see above. scikit-learn's own 1e-4 is the size of the gradient itself where
             there are a thousand classes.
+        precision: float64, or float32, which takes half the time and ends sooner.
+        keep: where fits are kept, from which none is done again.
+        name: by which they are kept, with their strength.
     """
 
     def __init__(
@@ -78,6 +92,9 @@ class Logistic:
         *,
         max_iterations: int = 1000,
         tolerance: float = 1e-6,
+        precision: type[np.floating] = np.float64,
+        keep: Keep | None = None,
+        name: str = "fit",
     ) -> None:
         self._center = features.mean(axis=0, dtype=np.float64)
         self._inputs = features - self._center
@@ -85,13 +102,42 @@ class Logistic:
         # Features that are all alike are off their mean by a rounding, which is no spread.
         rounding = 1e-6 * np.sqrt(np.mean(np.square(self._center)))
         self._unit = float(spread) if spread > rounding else 1.0
-        self._inputs /= self._unit
+        self._inputs = (self._inputs / self._unit).astype(precision, copy=False)
         self._labels = labels
         self._max_iterations, self._tolerance = max_iterations, tolerance
-        self._fitted: dict[float, tuple[np.ndarray, np.ndarray]] = {}
+        self._fitted: dict[float, dict[str, np.ndarray]] = {}
+        self._keep, self._name = keep or Keep(), name
+
+    def done(self, strength: float) -> bool:
+        """Whether `fit` has the regression at `strength` already."""
+        if strength not in self._fitted:
+            kept = self._keep.kept(self._file(strength))
+            if kept is not None:
+                self._fitted[strength] = kept
+        return strength in self._fitted
 
     def fit(self, strength: float) -> LogisticFit:
         """The regression at C = `strength`, scikit-learn's inverse strength of the penalty."""
+        if not self.done(strength):
+            found = self._fitted[strength] = self._solved(strength)
+            self._keep.keep(self._file(strength), found)
+        found = self._fitted[strength]
+        known = np.unique(self._labels)
+        weights, bias = found["weights"].astype(np.float64) / self._unit, found["bias"]
+        if len(known) == 2:  # scikit-learn has one logit then, of the second class
+            weights, bias = (np.concatenate([0 * value, value]) for value in (weights, bias))
+        return LogisticFit(
+            known=known,
+            weights=weights,
+            bias=bias - weights @ self._center,
+            converged=bool(found["converged"]),
+        )
+
+    def _file(self, strength: float) -> str:
+        return f"{self._name}-{strength:.3e}"
+
+    def _solved(self, strength: float) -> dict[str, np.ndarray]:
+        """scikit-learn's coefficients and intercepts, and whether it converged."""
         model = LogisticRegression(
             C=strength,
             solver="lbfgs",
@@ -101,17 +147,14 @@ class Logistic:
         )
         if self._fitted:
             nearest = min(self._fitted, key=lambda other: abs(np.log(other / strength)))
-            model.coef_, model.intercept_ = self._fitted[nearest]
+            model.coef_ = self._fitted[nearest]["weights"]
+            model.intercept_ = self._fitted[nearest]["bias"]
         with warnings.catch_warnings(record=True) as told:
             warnings.simplefilter("always", ConvergenceWarning)
             model.fit(self._inputs, self._labels)
-        self._fitted[strength] = model.coef_, model.intercept_
-        weights, bias = model.coef_ / self._unit, model.intercept_
-        if len(model.classes_) == 2:  # scikit-learn has one logit then, of the second class
-            weights, bias = (np.concatenate([0 * value, value]) for value in (weights, bias))
-        return LogisticFit(
-            known=model.classes_,
-            weights=weights,
-            bias=bias - weights @ self._center,
-            converged=not any(issubclass(w.category, ConvergenceWarning) for w in told),
-        )
+        converged = not any(issubclass(w.category, ConvergenceWarning) for w in told)
+        return {
+            "weights": model.coef_,
+            "bias": model.intercept_,
+            "converged": np.array(converged),
+        }

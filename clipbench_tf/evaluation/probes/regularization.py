@@ -11,6 +11,7 @@ import numpy as np
 STEPS_PER_DECADE = 8
 STRENGTHS = 10.0 ** (np.arange(12 * STEPS_PER_DECADE + 1) / STEPS_PER_DECADE - 6)
 _FIRST_STEP = 2 * STEPS_PER_DECADE
+TRIES = 7 + 2 * 4  # at most: every second decade, and two at each halving of the distance
 
 Quality = tuple[float, ...]  # compared as tuples are, the higher the better
 

@@ -12,6 +12,7 @@ from clipbench_tf.data.readers.dataset import DatasetError
 from clipbench_tf.evaluation.method_encoders import MethodEncoders
 from clipbench_tf.evaluation.probes.draws import hold_out, shots
 from clipbench_tf.evaluation.probes.linear_probe import LinearProbe
+from clipbench_tf.evaluation.probes.logistic import Keep, Logistic
 from clipbench_tf.evaluation.probes.nearest_neighbours import NearestNeighbours
 from clipbench_tf.evaluation.scorers import cosine
 from clipbench_tf.export.saved_encoders import SavedEncoders
@@ -150,9 +151,10 @@ def test_yields_names_and_values_and_tells_how_far_it_is():
     names = ("top1", "top5", "2_shot_top1", "2_shot_top5")
     assert list(values) == [f"linear_probe/test/{name}" for name in names]
     assert told[:2] == [("features of train", 61, 61), ("features of test", 40, 40)]
-    probes = [("linear probes", done, 3) for done in (1, 2, 3)]
-    assert [state for state in told if state[0] == "linear probes"] == probes
-    assert told[2:5] == [("fits to choose the strength", done, None) for done in (1, 2, 3)]
+    # Before each fit and at the end; a search and the last fit count for 16, the most there are.
+    fits = [result.fits for draws in made.results().trained.values() for result in draws]
+    counts = [16 * probe + fit for probe, number in enumerate(fits) for fit in range(number)]
+    assert told[2 : 2 + sum(fits) + 1] == [("fits of the probe", n, 48) for n in (*counts, 48)]
     assert dict(made.run()) == values
     record = json.loads(json.dumps(made.results().record()))
     assert record["full"]["top1"] == values["linear_probe/test/top1"]
@@ -209,3 +211,66 @@ def test_a_loaded_model_gives_the_same_as_the_one_in_memory(tmp_path):
         assert 0.4 < next(iter(first.values())) < 1
     result = NearestNeighbours(saved, data).results()
     assert (result.result.corrupt, result.feature_kind) == (1, "pooled")
+
+
+class Memory(Keep):
+    """Keeps fits in memory."""
+
+    def __init__(self):
+        self.fits = {}
+
+    def kept(self, name):
+        return self.fits.get(name)
+
+    def keep(self, name, arrays):
+        assert name not in self.fits
+        self.fits[name] = arrays
+
+
+def test_a_killed_probe_goes_on_with_the_same_result_and_fits_nothing_twice(monkeypatch):
+    rng = np.random.default_rng(10)
+    train, test = features(noisy(rng, 120)), features(noisy(rng, 60))
+    solved, fit = [], LogisticRegression.fit
+    monkeypatch.setattr(
+        LogisticRegression, "fit", lambda self, *a: (solved.append(self.C), fit(self, *a))[1]
+    )
+
+    def run(keep, at_most=10**9):
+        def told(what, done, total):
+            if len(solved) >= at_most:
+                raise KeyboardInterrupt
+
+        made = probe(blobs(rng, 2), blobs(rng, 2), shots=(3, None), repeats=2, keep=keep, told=told)
+        return made.of(train, test)
+
+    whole = run(None)
+    count = len(solved)
+    assert count == sum(one.fits for draws in whole.trained.values() for one in draws)
+    keep = Memory()
+    for more in (5, 20, 7):  # within a search, in the next draw, and after that
+        solved.clear()
+        with pytest.raises(KeyboardInterrupt):
+            run(keep, at_most=more)
+        assert len(solved) == more
+    solved.clear()
+    resumed = run(keep)
+    assert len(solved) == count - 32 and len(keep.fits) == count
+    assert resumed.record() == whole.record()
+    for one, other in zip(resumed.trained[None], whole.trained[None], strict=True):
+        np.testing.assert_array_equal(one.result.scores, other.result.scores)
+    assert run(keep).record() == whole.record() and len(solved) == count - 32
+
+
+def test_a_search_in_float32_chooses_as_well_as_one_in_float64():
+    digits = load_digits()
+    train = features(list(zip(digits.data.astype(np.float32), digits.target, strict=True))[:600])
+    kept, held = hold_out(train.labels, 0.2, 0, 0, 0)
+    for strength in (1e-4, 1e-2, 1.0, 1e2):
+        single, double = (
+            Logistic(train.values[kept], train.labels[kept], tolerance=1e-5, precision=kind)
+            .fit(strength)
+            .quality(train.values[held], train.labels[held])
+            for kind in (np.float32, np.float64)
+        )
+        assert single[0] == pytest.approx(double[0], abs=1.01 / len(held))  # a picture at most
+        assert single[1] == pytest.approx(double[1], rel=2e-3)

@@ -3,8 +3,9 @@
 import numpy as np
 import pytest
 
-from clipbench_tf.assessment import partial_scores
-from clipbench_tf.assessment.partial_scores import PartialScores
+from clipbench_tf.assessment.unfinished import partial_scores
+from clipbench_tf.assessment.unfinished.arrays import saved_on_error
+from clipbench_tf.assessment.unfinished.partial_scores import PartialScores
 from clipbench_tf.evaluation.scored import Scored, joined
 from tests.checkpoints.full_disk import files_of_at_most
 
@@ -42,7 +43,7 @@ def test_what_a_killed_process_wrote_last_is_there(tmp_path):
 @pytest.mark.parametrize("error", [KeyboardInterrupt, SystemExit, ValueError])
 def test_an_error_or_a_signal_writes_all_and_so_does_the_next_split(error, tmp_path):
     first, second = scored(0, 4), scored(0, 7)
-    with pytest.raises(error), PartialScores(tmp_path) as journal:
+    with pytest.raises(error), saved_on_error(PartialScores(tmp_path)) as journal:
         journal.keep("test", [first])
         journal.keep("more", [second])
         raise error
@@ -51,7 +52,7 @@ def test_an_error_or_a_signal_writes_all_and_so_does_the_next_split(error, tmp_p
 
 
 def test_a_damaged_file_is_no_scores(tmp_path):
-    with pytest.raises(KeyboardInterrupt), PartialScores(tmp_path) as journal:
+    with pytest.raises(KeyboardInterrupt), saved_on_error(PartialScores(tmp_path)) as journal:
         journal.keep("test", [scored(0, 50)])
         raise KeyboardInterrupt
     (file,) = tmp_path.iterdir()
@@ -64,5 +65,5 @@ def test_a_full_disk_is_told_once_and_ends_nothing(tmp_path, caplog):
     with files_of_at_most(100):
         for _ in range(3):
             journal.keep("test", [scored(0, 50)])
-    assert caplog.text.count("Cannot keep scores") == 1
+    assert caplog.text.count("Cannot keep what is done") == 1
     assert not list(tmp_path.iterdir())
