@@ -55,6 +55,7 @@ ROOMS = (
     "api",
     "planning.costs",
     "planning",
+    "restoration",
     "leaderboard",
     "benchmarks.samples",
     "benchmarks.harness",
