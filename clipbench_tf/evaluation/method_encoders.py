@@ -52,13 +52,14 @@ class MethodEncoders:
         self.interpolation = interpolation
         self._traces: dict[Callable, ConcreteFunction] = {}
 
-    def pixels(self, encoded: tf.Tensor) -> tf.Tensor:
-        """String [B] -> uint8 [B, H, W, 3]; errors as in `pictures.decode_all`."""
-        return pictures.decode_all(encoded, self.image_size, self.resize, self.interpolation)
-
-    def decode(self, encoded: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    def pixels(self, encoded: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         """String [B] -> uint8 [B, H, W, 3], and bool [B]: false where the bytes are no image."""
-        return self._traced(self._decode, encoded)
+        return self._traced(self._pixels, encoded)
+
+    def embed_dim(self) -> int:
+        """The width of the embeddings of both towers."""
+        ids = tf.zeros([1, self.tokenizer.context_length], tf.int32)
+        return int(self.method.text_encoder(ids, training=False).embedding.shape[-1])
 
     def images(self, pixels: tf.Tensor) -> ImageFeatures:
         """uint8 [B, H, W, 3] -> features."""
@@ -70,12 +71,12 @@ class MethodEncoders:
 
     def represent_images(self, encoded: tf.Tensor) -> tuple[Representation, tf.Tensor]:
         """See `Encoders`."""
-        pixels, valid = self.decode(encoded)
+        pixels, valid = self.pixels(encoded)
         return self._traced(self.scorer.images, self.images(pixels)), valid
 
     def image_features(self, encoded: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         """See `Encoders`."""
-        pixels, valid = self.decode(encoded)
+        pixels, valid = self.pixels(encoded)
         return tf.cast(self.images(pixels).pooled, tf.float32), valid
 
     def represent_classes(self, prompts: tf.Tensor) -> Representation:
@@ -103,7 +104,7 @@ class MethodEncoders:
             for layer, policy in zip(layers, policies, strict=True):
                 layer.dtype_policy = policy
 
-    def _decode(self, encoded: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    def _pixels(self, encoded: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         return pictures.decode(encoded, self.image_size, self.resize, self.interpolation)
 
     def _images(self, pixels: tf.Tensor) -> ImageFeatures:
@@ -126,8 +127,12 @@ class MethodEncoders:
         """`function` of `inputs`, by one graph for all their shapes, and for all callers.
 
         (A tf.function has a graph for the scope of a strategy and another one outside.) Making
-        graphs is most of what evaluation takes while a small model trains.
+        graphs is most of what evaluation takes while a small model trains. Within a graph that
+        somebody else makes, such as a signature of an export, it becomes a part of that.
         """
+        if tf.inside_function():
+            with self.precision():
+                return function(*inputs)
         if function not in self._traces:
             specs = tf.nest.map_structure(_spec, inputs)
             with self.precision():

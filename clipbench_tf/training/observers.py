@@ -98,7 +98,7 @@ def _no_neighbours(dataset: sources.Dataset, split: str, sample: Sequence[Pair])
 def _alignments(encoders: MethodEncoders, pairs: Sequence[Pair]) -> Alignments:
     """Those of `pairs`, of each the caption with most words; what is no picture is black."""
     encoded = tf.constant([pair.image for pair in pairs], tf.string)
-    pixels, _ = encoders.decode(encoded)
+    pixels, _ = encoders.pixels(encoded)
     longest = [max(_captions(pair), key=lambda text: len(text.split())) for pair in pairs]
     return Alignments(encoders, pixels.numpy(), longest)
 

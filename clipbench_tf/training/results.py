@@ -125,7 +125,7 @@ class RunResults:
         for _, encoded, numbers in self.evaluation.batches(result.split).take(
             -(-_POINTS // self.evaluation.batch_size)
         ):
-            pixels, valid = self.encoders.decode(encoded)
+            pixels, valid = self.encoders.pixels(encoded)
             pictures.append(pixels[valid])
             embeddings.append(unit(self.encoders.images(pixels[valid]).embedding))
             labels += [data.classes[int(n)] for n in numbers[valid]]
