@@ -128,6 +128,7 @@ class MethodEncoders:
         (A tf.function has a graph for the scope of a strategy and another one outside.) Making
         graphs is most of what evaluation takes while a small model trains.
         """
+        inputs = tf.nest.map_structure(tf.convert_to_tensor, inputs)
         if function not in self._traces:
             specs = tf.nest.map_structure(_spec, inputs)
             with self.precision():

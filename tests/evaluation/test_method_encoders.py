@@ -59,6 +59,13 @@ def test_image_features_are_the_pooled_output_of_the_tower(encoders):
     np.testing.assert_allclose(features[::2], pooled, atol=1e-5)
 
 
+def test_arrays_are_as_good_as_tensors(encoders):
+    pixels = np.zeros([2, SIZE, SIZE, 3], np.uint8)
+    expected = encoders.images(tf.constant(pixels)).embedding
+    np.testing.assert_array_equal(encoders.images(pixels).embedding, expected)
+    assert encoders.texts(np.array(NAMES, object)).embedding.shape == (5, 6)
+
+
 def test_texts_are_scored_by_the_scorer(encoders):
     images, _ = encoders.represent_images(tf.constant([png(colour) for colour in COLOURS]))
     classes = encoders.represent_classes(tf.constant([[name] for name in NAMES[:3]]))
