@@ -9,7 +9,7 @@ from clipbench_tf.assessment.task import Options, Outcome
 from clipbench_tf.assessment.unfinished.arrays import Arrays, saved_on_error
 from clipbench_tf.assessment.unfinished.kept_encodings import KeptEncodings
 from clipbench_tf.data.sources import Dataset
-from clipbench_tf.evaluation.probes.features import check_apart, frozen
+from clipbench_tf.evaluation.probes.features import check_apart, frozen_splits
 from clipbench_tf.evaluation.probes.linear_probe import LinearProbe
 from clipbench_tf.evaluation.probes.nearest_neighbours import NearestNeighbours
 
@@ -48,15 +48,12 @@ class ProbeTask:
         """See `Task`."""
         splits, arrays = self._scored(dataset), Arrays(folder)
         with saved_on_error(KeptEncodings(model.encoders, folder)) as encoders:
-            train, *tests = (
-                frozen(
-                    encoders,
-                    dataset,
-                    split,
-                    batch_size=self._options.batch_size,
-                    told=progress.show,
-                )
-                for split in (self._options.train_split, *splits)
+            train, *tests = frozen_splits(
+                encoders,
+                dataset,
+                dict.fromkeys([self._options.train_split, *splits]),
+                batch_size=self._options.batch_size,
+                told=progress.show,
             )
             encoders.save()
         results = [

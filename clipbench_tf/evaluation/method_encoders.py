@@ -130,6 +130,7 @@ class MethodEncoders:
         graphs is most of what evaluation takes while a small model trains. Within a graph that
         somebody else makes, such as a signature of an export, it becomes a part of that.
         """
+        inputs = tf.nest.map_structure(tf.convert_to_tensor, inputs)
         if tf.inside_function():
             with self.precision():
                 return function(*inputs)

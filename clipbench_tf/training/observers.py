@@ -69,8 +69,9 @@ def observers(
     if reason := _no_neighbours(dataset, split, sample):
         say(f"Nearest neighbours are not observed: {reason}.")
     else:
+        seen = min(at_most, dataset.split(split).examples)
         probe = NearestNeighbours(
-            encoders, dataset, split=split, at_most=at_most, train_at_most=NEIGHBOURS * at_most
+            encoders, dataset, split=split, at_most=at_most, train_at_most=NEIGHBOURS * seen
         )
         made.append(_harmless("The probe by nearest neighbours", lambda step: probe.run(), say))
     return made

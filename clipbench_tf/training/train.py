@@ -55,7 +55,8 @@ class Trainer:
             checkpoint. Of a data set without the default, the first that is scored at the end.
         evaluations: number of intervals.
         evaluation_pictures: of the validation split, for what else `observers` see; 0 for nothing.
-        evaluation_share: of the run's time, for all evaluation at intervals; observers wait for it.
+        evaluation_share: of the run's time, for all evaluation at intervals: what is observed waits
+            until it fits in, or for the last step.
         checkpoint_every: steps between checkpoints.
         log_every: steps between entries of the logs.
         keep_checkpoints: how many of the latest stay on disk, beside the best.
@@ -202,10 +203,8 @@ class Trainer:
         """Trains to the last step through `Model.fit`."""
         with contextlib.ExitStack() as stack:
             for callback in callbacks:
-                if isinstance(callback, Progress):
-                    stack.callback(
-                        callback.stop_reporting
-                    )  # Keras calls no callback when `fit` raises
+                if isinstance(callback, Progress):  # Keras calls no callback when `fit` raises
+                    stack.callback(callback.stop_reporting)
             # Repeated, because skipped steps do not count.
             while checkpoints.step() < self.total_steps:
                 self._fit_segments(checkpoints.step(), callbacks)

@@ -59,6 +59,13 @@ def test_image_features_are_the_pooled_output_of_the_tower(encoders):
     np.testing.assert_allclose(features[::2], pooled, atol=1e-5)
 
 
+def test_arrays_are_as_good_as_tensors(encoders):
+    pixels = np.zeros([2, SIZE, SIZE, 3], np.uint8)
+    expected = encoders.images(tf.constant(pixels)).embedding
+    np.testing.assert_array_equal(encoders.images(pixels).embedding, expected)
+    assert encoders.texts(np.array(NAMES, object)).embedding.shape == (5, 6)
+
+
 def test_texts_are_scored_by_the_scorer(encoders):
     images, _ = encoders.represent_images(tf.constant([png(colour) for colour in COLOURS]))
     classes = encoders.represent_classes(tf.constant([[name] for name in NAMES[:3]]))
@@ -88,3 +95,50 @@ def test_cosine_scores_equal_those_of_the_embeddings():
     classes = texts.mean(axis=1)
     classes /= np.linalg.norm(classes, axis=1, keepdims=True)
     np.testing.assert_allclose(got, image @ classes.T, atol=1e-5)
+
+
+class Counted:
+    """Counts the calls of a function from Python, which for a graph are its traces."""
+
+    def __init__(self, function):
+        self.function, self.calls = function, 0
+
+    def __call__(self, *arguments, **options):
+        self.calls += 1
+        return self.function(*arguments, **options)
+
+
+def test_one_graph_of_each_tower_and_score_serves_all_shapes_callers_and_scopes(
+    encoders, two_replicas
+):
+    counted = {}
+    for owner, name in (
+        (encoders.method.image_encoder, "call"),
+        (encoders.method.text_encoder, "call"),
+        (encoders.scorer, "score"),
+        (encoders.scorer, "score_texts"),
+    ):
+        counted[owner, name] = Counted(getattr(owner, name))
+        setattr(owner, name, counted[owner, name])
+    encoders = MethodEncoders(
+        encoders.method, tokenizer=encoders.tokenizer, scorer=encoders.scorer, image_size=SIZE
+    )
+
+    def ask(count, names):
+        images, _ = encoders.represent_images(tf.constant([png(COLOURS[0])] * count, tf.string))
+        encoders.image_features(tf.constant([png(COLOURS[1])] * (count + 1)))
+        encoders.images(encoders.decode(tf.constant([png(COLOURS[2])] * (count + 2)))[0])
+        encoders.texts(tf.constant(list(names)))
+        classes = encoders.represent_classes(tf.constant([[name, f"a {name}"] for name in names]))
+        assert encoders.score(images, classes).shape == (count, len(names))
+        assert encoders.score_texts(classes, images).shape == (len(names), count)
+
+    with two_replicas.scope():
+        ask(1, NAMES[:1])
+        ask(3, NAMES)
+    ask(2, NAMES[1:3])
+    ask(0, NAMES)
+    traced = tf.function(lambda image: encoders.image_features(image)[0], autograph=False)
+    assert traced(tf.constant([png(COLOURS[0])])).shape == (1, 8)
+    of_texts = encoders.scorer.name == "cosine"  # whose `score_texts` is made of `score`
+    assert [one.calls for one in counted.values()] == [1, 1, 1 + of_texts, 1]

@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from clipbench_tf.evaluation import scorers
 from clipbench_tf.evaluation.scorers import Cosine, LateInteraction, cosine, late_interaction
 from clipbench_tf.features import ImageFeatures, TextFeatures
 from clipbench_tf.method import Method
@@ -75,6 +76,26 @@ def test_texts_are_compared_with_pictures_word_by_word(rng):
     scores = late().score_texts(classes, images)
     np.testing.assert_allclose(scores, expected, atol=1e-6)
     assert not np.allclose(expected, late().score(images, classes).numpy().T, atol=0.05)
+
+
+@pytest.mark.parametrize("pictures_together", [1, 2, 3, 100])
+def test_the_number_of_pictures_scored_together_changes_nothing(
+    pictures_together, rng, monkeypatch
+):
+    patches, words, mask = tokens(rng)
+    images = {"tokens": tf.constant(patches)}
+    classes = {"tokens": tf.constant(words), "mask": tf.constant(mask)}
+    expected = late().score(images, classes), late().score_texts(classes, images)
+    monkeypatch.setattr(scorers, "_COSINES", pictures_together * 4 * P * C * T * L)
+    seen = []
+    similarity = scorers.token_similarity
+    monkeypatch.setattr(
+        scorers, "token_similarity", lambda *t: (seen.append(len(t[0])), similarity(*t))[1]
+    )
+    np.testing.assert_allclose(late().score(images, classes), expected[0], atol=1e-6)
+    together = min(B, pictures_together)
+    assert seen == [together] * -(-B // together)
+    np.testing.assert_allclose(late().score_texts(classes, images), expected[1], atol=1e-6)
 
 
 def test_cosines_of_texts_are_those_of_pictures(rng):

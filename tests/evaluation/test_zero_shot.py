@@ -252,3 +252,22 @@ def test_names_that_differ_in_case_alone_are_refused_and_clips_own_list_is_not(t
     (result,) = ZeroShot(Lengths(), data, splits=["test"], templates=["{}"]).results()
     assert data.classes[657] == data.classes[744] == "missile"
     assert 0 < result.credits[1][0] == result.credits[1][1] <= 0.5  # a tie counts by chance
+
+
+@pytest.mark.parametrize(("memory", "reads"), [(0, 3), (100, 3), (10_000, 1)])
+def test_pictures_that_fit_into_memory_are_read_once(memory, reads, tmp_path, monkeypatch):
+    rng = np.random.default_rng(4)
+    examples = [(b"x" * int(n), int(n) % 5) for n in rng.integers(6, 32, size=23)]
+    data = load(tmp_path, test=[*examples, (b"bad", 0)])
+    reader, read = data.split("test"), []
+    original = type(reader).read
+    monkeypatch.setattr(
+        type(reader), "read", lambda self, *a: (read.append(a), original(self, *a))[1]
+    )
+    encoders = Lengths()
+    evaluator = ZeroShot(encoders, data, splits=["test"], batch_size=4, memory=memory)
+    first, second = evaluator.results()[0], evaluator.results()[0]
+    assert first.record() == second.record()
+    encoders._score = lambda images, classes: tf.abs(images[:, None] - classes)  # other weights
+    assert evaluator.results()[0].top(1) != first.top(1)
+    assert len(read) == reads

@@ -2,7 +2,7 @@
 
 import dataclasses
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import numpy as np
 import tensorflow as tf
@@ -89,6 +89,21 @@ def frozen(
         )
     corrupt = len(chosen) - filled
     return Features(values[:filled], np.concatenate(labels), np.concatenate(places), corrupt)
+
+
+def frozen_splits(
+    encoders: Encoders,
+    dataset: sources.Dataset,
+    at_most: Mapping[str, int | None],
+    *,
+    batch_size: int = 128,
+    told: Told = silent,
+) -> list[Features]:
+    """`frozen` for each split that is a key of `at_most`, and so many of its pictures."""
+    return [
+        frozen(encoders, dataset, split, batch_size=batch_size, at_most=limit, told=told)
+        for split, limit in at_most.items()
+    ]
 
 
 def class_count(dataset: sources.Dataset, *features: Features) -> int:

@@ -12,7 +12,7 @@ from clipbench_tf.evaluation.probes.features import (
     Told,
     check_apart,
     class_count,
-    frozen,
+    frozen_splits,
     silent,
 )
 from clipbench_tf.evaluation.probes.linear_result import LinearResult, Trained
@@ -96,16 +96,12 @@ class LinearProbe:
             DatasetError: as `frozen` does, or if all training pictures are of one class.
             FloatingPointError: if features are not finite.
         """
-        train, test = (
-            frozen(
-                self.encoders,
-                self.dataset,
-                split,
-                batch_size=self.batch_size,
-                at_most=self.at_most,
-                told=self.told,
-            )
-            for split in (self.train_split, self.split)
+        train, test = frozen_splits(
+            self.encoders,
+            self.dataset,
+            {self.train_split: self.at_most, self.split: self.at_most},
+            batch_size=self.batch_size,
+            told=self.told,
         )
         return self.of(train, test)
 

@@ -12,7 +12,7 @@ from clipbench_tf.evaluation.probes.features import (
     Told,
     check_apart,
     class_count,
-    frozen,
+    frozen_splits,
     silent,
 )
 from clipbench_tf.evaluation.probes.scoring import scored
@@ -140,19 +140,12 @@ class NearestNeighbours:
         Raises:
             DatasetError: as `frozen` does.
         """
-        train, test = (
-            frozen(
-                self.encoders,
-                self.dataset,
-                split,
-                batch_size=self.batch_size,
-                at_most=limit,
-                told=self.told,
-            )
-            for split, limit in (
-                (self.train_split, self.train_at_most),
-                (self.split, self.at_most),
-            )
+        train, test = frozen_splits(
+            self.encoders,
+            self.dataset,
+            {self.train_split: self.train_at_most, self.split: self.at_most},
+            batch_size=self.batch_size,
+            told=self.told,
         )
         return self.of(train, test)
 
