@@ -53,6 +53,7 @@ ROOMS = (
     "callbacks",
     "callbacks.tensorboard",
     "training",
+    "serving",
     "api",
     "planning.costs",
     "planning",

@@ -1,0 +1,1 @@
+"""Serves an export over HTTP: TensorFlow Serving's REST form, batched, with limits and metrics."""
