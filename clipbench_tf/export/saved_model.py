@@ -15,7 +15,7 @@ from clipbench_tf.data.text.tokenizer import Tokenizer
 from clipbench_tf.evaluation.classifier import Classifier
 from clipbench_tf.evaluation.method_encoders import MethodEncoders
 from clipbench_tf.evaluation.scorers import Scorer
-from clipbench_tf.export import card, towers
+from clipbench_tf.export import alignment, card, towers
 from clipbench_tf.export.signatures import signatures
 from clipbench_tf.method import Method
 from clipbench_tf.record import packages
@@ -77,7 +77,7 @@ def export(
     trained_on = {"dataset": dataset, "classes": len(classes), "templates": list(templates)}
     embedding = functions["encode_text"].structured_outputs["embedding"]
     facts = {**trained_on, **_facts(encoders), "embed_dim": int(embedding.shape[-1])}
-    facts |= towers.facts(method, module.weights)
+    facts |= towers.facts(method, module.weights) | {"aligns": alignment.NAME in functions}
     card.write(facts, partial)
     _swap(partial, folder)
     return folder

@@ -17,6 +17,7 @@ are float32; pictures are encoded files (JPEG, PNG, ...).
   cosine they are those of `score`; late interaction has two, sim^I and sim^T of equation 4.
 - `image_features`: image, string [B] -> features [B, D], the pooled output of the image tower
   before its projection, for probes; valid, bool [B], as above.
+- `align`, of a method that aligns patches and words: described in `alignment.py`.
 
 The first two raise InvalidArgumentError for bytes that are no image, naming their rows. Evaluation
 with the method's own scorer uses the others (`saved_encoders.py`). Exports of version 0.3.0 and
@@ -31,6 +32,7 @@ from tensorflow.types.experimental import ConcreteFunction
 from clipbench_tf.evaluation.classifier import Classifier
 from clipbench_tf.evaluation.encoders import Representation
 from clipbench_tf.evaluation.method_encoders import MethodEncoders
+from clipbench_tf.export import alignment
 from clipbench_tf.export.saved_encoders import CLASS, IMAGE
 from clipbench_tf.features import unit
 
@@ -76,7 +78,7 @@ def signatures(
             represent_classes, tf.TensorSpec([None, None], tf.string, name="prompts")
         ),
     }
-    return functions | _scores(encoders, functions)
+    return functions | _scores(encoders, functions) | alignment.signatures(encoders)
 
 
 def _scores(
