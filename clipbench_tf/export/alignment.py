@@ -38,8 +38,9 @@ def signatures(encoders: MethodEncoders) -> dict[str, ConcreteFunction]:
             "valid": valid
         }
 
-    strings = tf.TensorSpec([None], tf.string, name="image"), tf.TensorSpec(
-        [None], tf.string, name="text"
+    strings = (
+        tf.TensorSpec([None], tf.string, name="image"),
+        tf.TensorSpec([None], tf.string, name="text"),
     )
     function = tf.function(align, autograph=False).get_concrete_function(*strings)
     patches = function.structured_outputs["cosines"].shape[1]
