@@ -82,6 +82,7 @@ class Search:
         self._index: Arrays | None = None
         self._task: asyncio.Task | None = None
         self.done, self.planned = 0, min(limit, pictures.total)
+        self.problem = ""  # of the last attempt to make the index, without paths
 
     @property
     def ready(self) -> bool:
@@ -91,15 +92,11 @@ class Search:
     def start(self) -> None:
         """Begins to read or make the index, unless that is under way; call it in an event loop.
 
-        Raises:
-            ValueError, OSError: what ended the last attempt, once; the next call tries again.
+        An attempt that failed has left its `problem`; another one begins.
         """
         if self.ready or (self._task and not self._task.done()):
             return
-        failed = self._task.exception() if self._task and not self._task.cancelled() else None
-        self._task = None if failed else asyncio.create_task(self._prepare())
-        if failed:
-            raise failed
+        self._task = asyncio.create_task(self._attempt())
 
     async def nearest(self, caption: str, count: int) -> list[Found]:
         """The `count` pictures most similar to `caption`, best first.
@@ -116,7 +113,8 @@ class Search:
         self.start()
         if self._index is None:
             raise NotReadyError(
-                f"The index is being made: {self.done} of {self.planned} pictures are encoded."
+                self.problem
+                or f"The index is being made: {self.done} of {self.planned} pictures are encoded."
             )
         prompts = np.array([[caption.encode()]], object)
         words = await self._served.predict("represent_classes", {"prompts": prompts})
@@ -131,6 +129,14 @@ class Search:
             Found(place, float(scores[row]), shown_name(pair))
             for place, row, pair in zip(places, best, pairs, strict=True)
         ]
+
+    async def _attempt(self) -> None:
+        try:
+            await self._prepare()
+            self.problem = ""
+        except Exception:  # shown on the page, which asks again
+            logging.exception("The index of %s cannot be made.", self.pictures.source)
+            self.problem = "The index cannot be made; the log of the server says why."
 
     async def _prepare(self) -> None:
         key = await asyncio.to_thread(self._checksum)

@@ -123,6 +123,7 @@ def facts(served: Predicting, search: Search | None) -> dict[str, Any]:
             "planned": search.planned,
             "done": search.done,
             "ready": search.ready,
+            "problem": search.problem,
         },
     }
 
