@@ -1,7 +1,7 @@
 // The picture that is asked about: dropped, pasted, chosen, or a sample of the searched ones.
 // Its bytes are sent as they are: whatever is made smaller here would change the answers.
 
-import { Panel, Trouble, bytes, made } from "./requests.js";
+import { Panel, Trouble, bytes } from "./requests.js";
 
 const at = (id) => document.getElementById(id);
 
@@ -107,4 +107,4 @@ export class Picture {
   }
 }
 
-export { at, made };
+export { at };
