@@ -1,6 +1,7 @@
 """`Encoders` of an export."""
 
 import importlib
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import tensorflow as tf
@@ -34,6 +35,11 @@ class SavedEncoders:
                 f"({_first_line(error)}); export the model again."
             ) from error
         self._run = self._model.signatures
+
+    @property
+    def functions(self) -> Mapping[str, Callable]:
+        """The signatures by name; each takes tensors by keyword, and returns them by name."""
+        return self._run
 
     def represent_images(self, encoded: tf.Tensor) -> tuple[Representation, tf.Tensor]:
         """String [B] -> tensors [B, ...], and bool [B]: false where the bytes are no image."""

@@ -1,1 +1,1 @@
-"""Serves an export over HTTP: TensorFlow Serving's REST form, and a page."""
+"""Serves an export over HTTP: TensorFlow Serving's REST form, batched, with limits and metrics."""

@@ -52,6 +52,7 @@ ROOMS = (
     "callbacks",
     "callbacks.tensorboard",
     "training",
+    "serving",
     "api",
     "planning.costs",
     "planning",

@@ -1,0 +1,143 @@
+"""The ASGI application of a served model: its endpoints, limits, errors, health and metrics."""
+
+import asyncio
+import logging
+from collections.abc import Sequence
+
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import BaseRoute, Route
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from clipbench_tf.serving.errors import RequestError, busy
+from clipbench_tf.serving.limits import Limits
+from clipbench_tf.serving.metrics import CONTENT_TYPE, Metrics
+from clipbench_tf.serving.rest import Rest
+from clipbench_tf.serving.served_model import ServedModel
+
+
+def application(
+    served: ServedModel, *, limits: Limits, routes: Sequence[BaseRoute] = ()
+) -> Starlette:
+    """The application; all its answers to errors are {"error": message}.
+
+    Endpoints may raise `RequestError`. Whatever else they raise is logged, and answered with
+    status 500 and no detail.
+
+    Args:
+        served: loaded or not.
+        limits: on the size of a body and the time of an answer, for `routes` as well.
+        routes: more endpoints; the paths /v1, /healthz and /metrics are taken.
+    """
+    metrics = Metrics(served)
+
+    async def healthz(request: Request) -> Response:
+        """Live while it answers; ready, and status 200, while the model answers too."""
+        ready = served.state == "ready"
+        content = {"live": True, "ready": ready, "state": served.state}
+        return JSONResponse(content, 200 if ready else 503)
+
+    async def livez(request: Request) -> Response:
+        return JSONResponse({"live": True, "ready": served.state == "ready", "state": served.state})
+
+    async def measured(request: Request) -> Response:
+        return Response(metrics.page(), headers={"Content-Type": CONTENT_TYPE})
+
+    return Starlette(
+        routes=[
+            *Rest(served, metrics).routes(),
+            Route("/healthz", healthz),
+            Route("/healthz/live", livez),
+            Route("/metrics", measured),
+            *routes,
+        ],
+        middleware=[Middleware(Limited, limits=limits)],
+        exception_handlers={
+            RequestError: _refused,
+            HTTPException: _not_found,
+            Exception: _failed,
+        },
+    )
+
+
+class Limited:
+    """Bounds the bytes and the seconds of each request to `app`."""
+
+    def __init__(self, app: ASGIApp, limits: Limits) -> None:
+        self._app, self._limits = app, limits
+        self._held = 0  # bytes of the bodies of all requests that are not answered
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        read, started = 0, False
+
+        async def receive_some() -> Message:
+            nonlocal read
+            message = await receive()
+            size = len(message.get("body", b""))
+            read, self._held = read + size, self._held + size
+            self._check(read)
+            return message
+
+        async def send_first(message: Message) -> None:
+            nonlocal started
+            started = True
+            await send(message)
+
+        try:
+            async with asyncio.timeout(self._limits.seconds):
+                length = dict(scope["headers"]).get(b"content-length", b"0")
+                if length.isdigit() and int(length[:20]) > self._limits.body_bytes:
+                    await _refusal(_too_large(self._limits))(scope, receive, send_first)
+                    return
+                await self._app(scope, receive_some, send_first)
+        except TimeoutError:
+            if started:
+                raise
+            text = f"Deadline exceeded: no answer within {self._limits.seconds:g} s; ask for less."
+            await _refusal(RequestError(504, text))(scope, receive, send)
+        finally:
+            self._held -= read
+
+    def _check(self, read: int) -> None:
+        if read > self._limits.body_bytes:
+            raise _too_large(self._limits)
+        if self._held > self._limits.held_bytes:
+            raise busy(f"Requests of {self._limits.held_bytes} bytes are held; try again later.")
+
+
+def _too_large(limits: Limits) -> RequestError:
+    return RequestError(
+        413, f"The body has more than {limits.body_bytes} bytes; send several requests."
+    )
+
+
+def _refusal(error: RequestError) -> Response:
+    # The rest of a body that was refused is not read, so the connection cannot be used again.
+    headers = error.headers | ({"Connection": "close"} if error.status in (413, 504) else {})
+    return JSONResponse({"error": str(error)}, error.status, headers)
+
+
+async def _refused(request: Request, error: Exception) -> Response:
+    assert isinstance(error, RequestError)
+    return _refusal(error)
+
+
+async def _not_found(request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
+    path = request.scope["path"][:200]
+    text = {
+        404: f"There is nothing at {path!r}; the model is below /v1/models.",
+        405: f"Method {request.method} is not allowed at {path!r}.",
+    }.get(error.status_code, error.detail)
+    return JSONResponse({"error": text}, error.status_code, dict(error.headers or {}))
+
+
+async def _failed(request: Request, error: Exception) -> Response:
+    logging.error("%s %s failed.", request.method, request.scope["path"], exc_info=error)
+    return JSONResponse({"error": "The server failed; its log says why."}, 500)
