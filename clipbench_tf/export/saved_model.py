@@ -2,7 +2,7 @@
 
 import os
 import shutil
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,7 @@ from clipbench_tf.data.text.tokenizer import Tokenizer
 from clipbench_tf.evaluation.classifier import Classifier
 from clipbench_tf.evaluation.method_encoders import MethodEncoders
 from clipbench_tf.evaluation.scorers import Scorer
-from clipbench_tf.export import alignment, card, towers
+from clipbench_tf.export import alignment, card, rebuilt, towers
 from clipbench_tf.export.signatures import signatures
 from clipbench_tf.method import Method
 from clipbench_tf.record import packages
@@ -74,11 +74,7 @@ def export(
     shutil.rmtree(partial, ignore_errors=True)
     options = tf.saved_model.SaveOptions(experimental_custom_gradients=False)  # for inference only
     tf.saved_model.save(module, str(partial), functions, options)
-    trained_on = {"dataset": dataset, "classes": len(classes), "templates": list(templates)}
-    embedding = functions["encode_text"].structured_outputs["embedding"]
-    facts = {**trained_on, **_facts(encoders), "embed_dim": int(embedding.shape[-1])}
-    facts |= towers.facts(method, module.weights) | {"aligns": alignment.NAME in functions}
-    card.write(facts, partial)
+    card.write(_facts(encoders, functions, module, dataset, classes, templates), partial)
     _swap(partial, folder)
     return folder
 
@@ -101,20 +97,36 @@ def _servable(
     return module, functions
 
 
-def _facts(encoders: MethodEncoders) -> dict[str, Any]:
-    """The fields of the model card that come from the encoders."""
+def _facts(
+    encoders: MethodEncoders,
+    functions: Mapping[str, ConcreteFunction],
+    module: tf.Module,
+    dataset: str,
+    classes: Sequence[str],
+    templates: Sequence[str],
+) -> dict[str, Any]:
+    """The fields of the model card."""
+    embedding = functions["encode_text"].structured_outputs["embedding"]
     return {
         "method": encoders.method.name,
+        "dataset": dataset,
+        "classes": len(classes),
+        "class_names": list(classes),
+        "templates": list(templates),
         "image_size": encoders.image_size,
         "resize": encoders.resize,
         "interpolation": encoders.interpolation,
         "context_length": encoders.tokenizer.context_length,
+        "embed_dim": int(embedding.shape[-1]),
         "scorer": encoders.scorer.name,
         "temperature": float(1 / encoders.scorer.scale()),
+        "aligns": alignment.NAME in functions,
         "precision": "float32",
         "trained_in": keras.config.dtype_policy().name,
         "needs": list(encoders.tokenizer.needs),
         "versions": packages(),
+        **towers.facts(encoders.method, module.weights),
+        **rebuilt.facts(encoders.method, encoders.scorer),
     }
 
 

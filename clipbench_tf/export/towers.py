@@ -1,7 +1,7 @@
 """What an export tells of its towers, so that other libraries can be given its weights."""
 
 import inspect
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import keras
@@ -51,3 +51,9 @@ def described(tower: keras.layers.Layer) -> dict[str, Any]:
     }
     lists = {name: list(v) for name, v in arguments.items() if isinstance(v, tuple | list)}
     return {"class": kind.__name__, **arguments, **lists}
+
+
+def made(described: Mapping[str, Any]) -> keras.layers.Layer:
+    """A new tower, with random weights, from what `described` tells of one of our own."""
+    kinds = {kind.__name__: kind for kind in OWN}
+    return kinds[described["class"]](**{n: v for n, v in described.items() if n != "class"})

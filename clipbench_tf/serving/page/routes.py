@@ -6,7 +6,7 @@
 - GET `/page/pictures/<place>`: one of the searched pictures, as it is stored.
 - POST `/page/align`, {"image": {"b64": bytes}, "caption": text}: see `alignment.aligned`.
 
-Errors are {"error": text}, as in the REST form.
+Errors are {"error": text}, as in the REST form; the application makes them of `RequestError`.
 """
 
 import asyncio
@@ -22,8 +22,10 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from clipbench_tf.serving import alignment
-from clipbench_tf.serving.search import NotReadyError, Predicting, Search
+from clipbench_tf.serving.errors import RequestError
+from clipbench_tf.serving.page import alignment
+from clipbench_tf.serving.page.search import Search
+from clipbench_tf.serving.served_model import ServedModel
 
 # All is ours and from here; blob: shows the picture that was chosen, before it is sent.
 POLICY = (
@@ -57,7 +59,7 @@ _PICTURES = {
 Answer = Callable[[Request], Awaitable[Response]]
 
 
-def routes(served: Predicting, *, search: Search | None = None) -> list[Route]:
+def routes(served: ServedModel, *, search: Search | None = None) -> list[Route]:
     """The routes of the page of one model.
 
     Args:
@@ -81,10 +83,10 @@ def routes(served: Predicting, *, search: Search | None = None) -> list[Route]:
     async def picture(request: Request) -> Response:
         place = request.path_params["place"]
         if search is None or place >= search.pictures.total:
-            return _json({"error": "There is no such picture."}, 404)
+            raise RequestError(404, "There is no such picture.")
         (pair,) = await asyncio.to_thread(search.pictures.read, [place])
-        if pair.problem and not pair.image:
-            return _json({"error": "This picture cannot be read."}, 404)
+        if not pair.image:
+            raise RequestError(404, f"This picture cannot be read: {pair.problem}.")
         kind = next((t for start, t in _PICTURES.items() if pair.image.startswith(start)), None)
         return Response(pair.image, media_type=kind or "application/octet-stream", headers=HEADERS)
 
@@ -104,7 +106,7 @@ def routes(served: Predicting, *, search: Search | None = None) -> list[Route]:
     ]
 
 
-def facts(served: Predicting, search: Search | None) -> dict[str, Any]:
+def facts(served: ServedModel, search: Search | None) -> dict[str, Any]:
     """What the page shows and offers; no path of this machine is in it."""
     card, signatures = served.card, served.signatures
     shown = ("method", "classes", "templates", "image_size", "scorer", "resize")
@@ -147,15 +149,15 @@ def _file(name: str) -> Answer:
 
 
 def _guarded(answer: Answer) -> Answer:
-    """`answer`, with errors in what was asked as answers; others are the server's."""
+    """`answer`, with what is wrong in a request as `RequestError`."""
 
     async def guarded(request: Request) -> Response:
         try:
             return await answer(request)
-        except NotReadyError as error:
-            return _json({"error": str(error)}, 503, {"Retry-After": "1"})
+        except RequestError:
+            raise
         except ValueError as error:
-            return _json({"error": str(error)}, 400)
+            raise RequestError(400, str(error)) from error
 
     return guarded
 
@@ -183,5 +185,5 @@ def _decoded(image: dict[str, Any]) -> bytes:
         raise ValueError("The image is no base64; send {'b64': ...}.") from None
 
 
-def _json(content: Any, status: int = 200, more: dict[str, str] | None = None) -> Response:
-    return JSONResponse(content, status, {**HEADERS, **(more or {})})
+def _json(content: Any) -> Response:
+    return JSONResponse(content, headers=HEADERS)

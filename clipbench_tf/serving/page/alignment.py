@@ -8,12 +8,12 @@ import numpy as np
 from clipbench_tf.data.images.decoding import FORMATS
 from clipbench_tf.data.text.cleaning import clean
 from clipbench_tf.evaluation.alignment import cosines_of_words, words_in
-from clipbench_tf.serving.search import Predicting
+from clipbench_tf.serving.served_model import ServedModel
 
 SIGNATURE = "align"
 
 
-async def aligned(served: Predicting, picture: bytes, caption: str) -> dict[str, Any]:
+async def aligned(served: ServedModel, picture: bytes, caption: str) -> dict[str, Any]:
     """Asks a model that aligns (`SIGNATURE` is among its signatures).
 
     Returns:
@@ -21,6 +21,7 @@ async def aligned(served: Predicting, picture: bytes, caption: str) -> dict[str,
         word a list of side * side cosines, row by row.
 
     Raises:
+        RequestError: as `ServedModel.predict`.
         ValueError: for bytes that are no picture, or a caption without a word.
     """
     inputs = {

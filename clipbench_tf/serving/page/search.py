@@ -14,35 +14,26 @@ import json
 import os
 import zipfile
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 from absl import logging
 
 from clipbench_tf.data.text.cleaning import clean
 from clipbench_tf.evaluation.classifier_cache import model_checksum
-from clipbench_tf.serving.searchable import Searchable, shown_name
+from clipbench_tf.serving.errors import RequestError, busy
+from clipbench_tf.serving.page.searchable import Searchable, shown_name
+from clipbench_tf.serving.served_model import ServedModel
+from clipbench_tf.serving.signatures import Arrays
 
 FORMAT = 1  # of the index; another number makes it anew
 LIMIT = 50_000  # pictures; of more, as many are searched, at equal distances
 MEMORY = 2**31  # bytes of an index; the pictures of a FILIP model take 25 kB each
 TOGETHER = 32  # pictures that are encoded in one call
 _SCORED = 2**26  # bytes of patches' cosines that are held at a time
+_BUSY, _TOO_LARGE = 503, 413  # of HTTP
+_PAUSE = 0.5  # seconds before a model that is busy is asked again
 _KEY, _PLACES = "key", "places"
-
-Arrays = dict[str, np.ndarray]
-
-
-class Predicting(Protocol):
-    """What the page needs of a `ServedModel`."""
-
-    name: str
-    version: Any
-    card: dict[str, Any]
-    signatures: Any
-
-    async def predict(self, signature: str, inputs: Arrays) -> Arrays:
-        """The outputs of a signature."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -52,10 +43,6 @@ class Found:
     picture: int
     score: float
     name: str
-
-
-class NotReadyError(RuntimeError):
-    """The index is still being made."""
 
 
 class Search:
@@ -68,15 +55,12 @@ class Search:
     Args:
         served: the model.
         pictures: to be searched.
-        model: the folder of the SavedModel.
         limit: how many pictures are searched at most.
     """
 
-    def __init__(
-        self, served: Predicting, pictures: Searchable, *, model: Path, limit: int = LIMIT
-    ) -> None:
+    def __init__(self, served: ServedModel, pictures: Searchable, *, limit: int = LIMIT) -> None:
         self.pictures, self.limit = pictures, limit
-        self._served, self._model = served, model.resolve()
+        self._served, self._model = served, served.folder.resolve()
         digest = hashlib.sha256(os.path.abspath(pictures.source).encode()).hexdigest()[:12]
         self.path = self._model.with_name(f"{self._model.name}.search-{digest}.npz")
         self._index: Arrays | None = None
@@ -104,7 +88,7 @@ class Search:
         The caption is cleaned as those of data sets are, and is the whole prompt.
 
         Raises:
-            NotReadyError: while the index is made.
+            RequestError: 503 while the index is made, and as `ServedModel.predict`.
             ValueError: for a caption without a word, or a count below 1.
         """
         caption = clean(caption)
@@ -112,7 +96,7 @@ class Search:
             raise ValueError("Type a caption, and ask for one picture or more.")
         self.start()
         if self._index is None:
-            raise NotReadyError(
+            raise busy(
                 self.problem
                 or f"The index is being made: {self.done} of {self.planned} pictures are encoded."
             )
@@ -164,14 +148,31 @@ class Search:
 
     async def _encoded(self, places: np.ndarray) -> Arrays:
         pairs = await asyncio.to_thread(self.pictures.read, places.tolist())
-        image = np.array([pair.image for pair in pairs], object)
-        outputs = dict(await self._served.predict("represent_image", {"image": image}))
-        valid = outputs.pop("valid")
+        parts = await self._represented([pair.image for pair in pairs])
+        valid = np.concatenate([part["valid"] for part in parts])
         kept = {
-            name: value[valid].astype(np.float16 if name == "tokens" else np.float32)
-            for name, value in outputs.items()
+            name: np.concatenate([part[name][part["valid"]] for part in parts])
+            for name in parts[0]
+            if name != "valid"
         }
-        return {_PLACES: places[valid], **kept}
+        halved = {n: v.astype(np.float16 if n == "tokens" else np.float32) for n, v in kept.items()}
+        return {_PLACES: places[valid], **halved}
+
+    async def _represented(self, pictures: list[bytes]) -> list[Arrays]:
+        """Outputs of `represent_image` for all rows, in parts; waits while the model is busy."""
+        image = np.array(pictures, object)
+        while True:
+            try:
+                return [await self._served.predict("represent_image", {"image": image})]
+            except RequestError as error:
+                if error.status == _TOO_LARGE:
+                    break
+                if error.status != _BUSY:
+                    raise
+                await asyncio.sleep(_PAUSE)
+        if len(pictures) == 1:  # too large for this server: it counts as one that is not valid
+            return await self._represented([b""])
+        return [part for one in pictures for part in await self._represented([one])]
 
 
 def similarities(index: Arrays, words: Arrays) -> np.ndarray:
