@@ -137,10 +137,15 @@ export class Align {
       `The patch in ${this.place(patch)} answers best to “${this.found.words[word]}” (${value}).`;
   }
 
-  // Goes back to the word that stays lit, if one does.
+  // Goes back to what has the focus, or to the word that stays lit, if there is one.
   rest() {
     if (!this.found) return;
-    if (this.pinned !== null) this.light(this.pinned);
+    const focused = document.activeElement;
+    const patch = [...at("patches").children].indexOf(focused);
+    const word = [...at("words").children].indexOf(focused);
+    if (patch >= 0) this.mark(patch);
+    else if (word >= 0) this.light(word);
+    else if (this.pinned !== null) this.light(this.pinned);
     else this.dim();
   }
 

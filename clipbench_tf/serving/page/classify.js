@@ -11,7 +11,7 @@ export class Classify {
   constructor(model, picture) {
     this.model = model;
     this.picture = picture;
-    this.panel = new Panel(at("classify"));
+    this.panel = new Panel(at("classify"), at("bars"));
     const count = model.templates.length;
     at("own-prompts").textContent = count === 1
       ? `the model’s: ${model.templates[0]}`
@@ -56,7 +56,6 @@ export class Classify {
 
   run() {
     if (!this.picture.required(this.panel)) return;
-    at("bars").classList.add("stale");
     this.panel.run("Classifying …", (signal) => this.ask(signal), (rows) => this.show(rows));
   }
 
@@ -91,7 +90,6 @@ export class Classify {
       return item;
     });
     at("bars").replaceChildren(...items);
-    at("bars").classList.remove("stale");
     if (rows.length === 1) return "One name alone always has 100%. Type others to compare it with.";
     return `Most likely: ${rows[0].name}, ${percent(rows[0].score)}.`;
   }

@@ -63,8 +63,10 @@ export function encoded(file) {
 
 // Runs one piece of work at a time for a panel: a newer one wins, and the older answer is dropped.
 export class Panel {
-  constructor(element) {
+  // `results` are dimmed while newer ones are awaited, and gone after an error.
+  constructor(element, results = null) {
     this.element = element;
+    this.results = results;
     this.status = element.querySelector(".status");
     this.error = element.querySelector(".error");
     this.running = null;
@@ -97,6 +99,7 @@ export class Panel {
     this.status.textContent = message;
     this.status.classList.add("working");
     this.element.setAttribute("aria-busy", "true");
+    this.results?.classList.add("stale");
   }
 
   done(message) {
@@ -104,10 +107,12 @@ export class Panel {
     this.status.textContent = message;
     this.status.classList.remove("working");
     this.element.removeAttribute("aria-busy");
+    this.results?.classList.remove("stale");
   }
 
   fail(error) {
     this.done("");
+    this.results?.replaceChildren();
     if (!(error instanceof Trouble)) console.error(error);
     this.error.textContent = error instanceof Trouble
       ? error.message

@@ -11,7 +11,7 @@ export class Search {
   constructor(model, use) {
     this.model = model;
     this.use = use;
-    this.panel = new Panel(at("search"));
+    this.panel = new Panel(at("search"), at("found"));
     at("search-form").addEventListener("submit", (event) => {
       event.preventDefault();
       this.run();
@@ -32,7 +32,6 @@ export class Search {
 
   run() {
     const caption = at("query").value.trim();
-    at("found").classList.add("stale");
     this.panel.run("Searching …",
       (signal) => ask("page/search", { body: { caption, count: COUNT }, signal }),
       ({ found }) => this.show(caption, found));
@@ -55,7 +54,6 @@ export class Search {
       return item;
     });
     at("found").replaceChildren(...items);
-    at("found").classList.remove("stale");
     return `The ${found.length} nearest to “${caption}”, with their similarity. ` +
       "Choose one to use it.";
   }
