@@ -14,8 +14,8 @@ from concurrent.futures import Future
 
 import numpy as np
 
-from clipbench_tf.serving.limits import Limits
 from clipbench_tf.serving.errors import busy
+from clipbench_tf.serving.limits import Limits
 from clipbench_tf.serving.signatures import Arrays
 
 Run = Callable[[str, Arrays], Arrays]
@@ -139,8 +139,7 @@ class BatchQueue:
         return batch
 
     def _answer(self, batch: list[Waiting]) -> None:
-        first, *others = batch
-        if others:
+        if len(batch) > 1:
             try:
                 for one, outputs in zip(batch, self._joined(batch), strict=True):
                     one.future.set_result(outputs)

@@ -1,5 +1,7 @@
 """Counts for Prometheus: requests, their duration, batches, the queue."""
 
+from collections.abc import Callable, Sequence
+
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
 from clipbench_tf.serving.served_model import ServedModel
@@ -14,25 +16,26 @@ class Metrics:
 
     def __init__(self, served: ServedModel) -> None:
         self._registry = CollectorRegistry()
-        given = {"registry": self._registry, "namespace": "clipbench"}
-        labels = ["signature", "status"]
-        self._requests = Counter("requests", "Predict requests answered.", labels, **given)
-        self._seconds = Histogram(
-            "request_seconds",
-            "From the request to its answer.",
-            labels[:1],
-            buckets=_SECONDS,
-            **given,
+        labels = ("signature", "status")
+        self._requests = Counter(
+            "clipbench_requests", "Predict requests answered.", labels, registry=self._registry
         )
-        self._rows = Histogram(
-            "batch_rows", "Rows of a call of the model.", labels[:1], buckets=_ROWS, **given
+        self._seconds = self._histogram(
+            "clipbench_request_seconds", "From a request to its answer.", _SECONDS
         )
-        waiting = Gauge("queue_requests", "Requests that wait for the model.", **given)
-        waiting.set_function(lambda: served.waiting)
-        ready = Gauge("ready", "Whether the model answers.", **given)
-        ready.set_function(lambda: served.state == "ready")
+        self._rows = self._histogram("clipbench_batch_rows", "Rows of a call of the model.", _ROWS)
+        self._gauge("clipbench_queue_requests", "Requests that wait.", lambda: served.waiting)
+        self._gauge(
+            "clipbench_ready", "Whether the model answers.", lambda: served.state == "ready"
+        )
         self._known = set(served.signatures)
         served.ran = self.ran
+
+    def _histogram(self, name: str, text: str, buckets: Sequence[float]) -> Histogram:
+        return Histogram(name, text, ["signature"], buckets=buckets, registry=self._registry)
+
+    def _gauge(self, name: str, text: str, value: Callable[[], float]) -> None:
+        Gauge(name, text, registry=self._registry).set_function(value)
 
     def answered(self, signature: str, status: int, seconds: float) -> None:
         """Counts a request; an unknown signature counts as ""."""

@@ -99,7 +99,20 @@ def _rows(instances: Any, signature: Signature) -> Arrays:
                 f"Failed to process element: {number} of 'instances' list. Its keys must be equal "
                 f"to: {','.join(signature.required)}, and those of the others."
             )
-    return {name: _array([one[name] for one in instances], name, signature) for name in names}
+    return {name: _stacked([one[name] for one in instances], name, signature) for name in names}
+
+
+def _stacked(values: list, name: str, signature: Signature) -> np.ndarray:
+    """An input with a row for each instance."""
+    array = _array(values, name, signature)
+    tensor = signature.inputs[name]
+    if not tensor.fits(array.shape):
+        raise _wrong(
+            f"Input {name!r} of signature {signature.name!r} has the shape {list(array.shape)}, "
+            f"with a row for each instance; it should be {tensor}. What has no row for each goes "
+            f'into the column format, "inputs".'
+        )
+    return array
 
 
 def _columns(inputs: Any, signature: Signature) -> Arrays:
@@ -143,7 +156,7 @@ def _array(value: Any, name: str, signature: Signature) -> np.ndarray:
 
 def _shape(value: Any) -> tuple[int, ...]:
     """That of nested lists, by their first elements."""
-    sides = []
+    sides: list[int] = []
     while isinstance(value, list) and len(sides) < 32:
         sides.append(len(value))
         value = value[0] if value else None

@@ -14,8 +14,8 @@ from clipbench_tf.export import card
 from clipbench_tf.export.saved_encoders import SavedEncoders
 from clipbench_tf.serving import signatures
 from clipbench_tf.serving.batch_queue import BatchQueue, Waiting
-from clipbench_tf.serving.limits import Limits
 from clipbench_tf.serving.errors import RequestError, as_request_error, busy
+from clipbench_tf.serving.limits import Limits
 from clipbench_tf.serving.signatures import Arrays, Signature
 from clipbench_tf.serving.warm_up import first_requests
 
