@@ -68,6 +68,7 @@ export class Picture {
       (file) => this.set(file, name));
   }
 
+  // Shows and keeps a file; returns what to say.
   set(file, name) {
     this.file = file;
     const shown = at("shown");
@@ -84,6 +85,7 @@ export class Picture {
     at("frame").hidden = false;
     this.panel.done(name);
     for (const listener of this.listeners) listener();
+    return name;
   }
 
   // Lays the patches over what the model sees: the centre, cut from the resized picture.

@@ -1,14 +1,17 @@
 """A headless chromium, and an application on a port of its own, for tests of the page."""
 
 import contextlib
+import importlib.util
 import shutil
 import socket
 import threading
 from collections.abc import Iterator
 from pathlib import Path
 
+import pytest
 import uvicorn
 
+SECONDS = 20  # that a test waits for something to appear
 CHROMIUM, DRIVER = shutil.which("chromium"), shutil.which("chromedriver")
 FLAGS = (
     "--headless",
@@ -22,6 +25,11 @@ FLAGS = (
     "--disable-sync",
     "--hide-scrollbars",
     "--window-size=1100,900",
+)
+
+needed = pytest.mark.skipif(
+    not (CHROMIUM and DRIVER and importlib.util.find_spec("selenium")),
+    reason="Needs chromium, chromedriver (apt install chromium chromium-driver) and selenium.",
 )
 
 
