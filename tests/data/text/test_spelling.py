@@ -38,4 +38,4 @@ def test_pieces_spell_in_graph_what_they_are_decoded_to(make):
     assert [text.decode().strip() for text in found[:-1]] == [
         text.strip() for text in tokenizer.decode(rows)
     ]
-    assert found[-1] == b"" and len(rows) > 3
+    assert found[-1] == b"" and len(rows) >= 3

@@ -66,10 +66,10 @@ class Person:
 
     def presses(self, *keys: str) -> None:
         """Presses keys, called as in selenium, where the focus is."""
-        from selenium.webdriver.common.keys import Keys
+        from selenium.webdriver import ActionChains, Keys
 
         for key in keys:
-            self.driver.switch_to.active_element.send_keys(getattr(Keys, key))
+            ActionChains(self.driver).send_keys(getattr(Keys, key)).perform()
 
     def chooses(self, path: Path) -> None:
         self.one("#file").send_keys(str(path))

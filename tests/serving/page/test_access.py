@@ -27,11 +27,12 @@ const behind = (element) => {
     if (colour.length === 3 || colour[3] === 1) return colour;
   }
 };
-const shown = [...document.querySelectorAll("body *")].filter((element) =>
-  element.checkVisibility() && [...element.childNodes].some((n) => n.nodeType === 3 && n.data.trim()));
+const hasText = (element) => [...element.childNodes].some((n) => n.nodeType === 3 && n.data.trim());
+const shown = [...document.querySelectorAll("body *")].filter(
+  (element) => element.checkVisibility() && hasText(element));
 return shown.map((element) => {
-  const pair = [numbers(getComputedStyle(element).color), behind(element)].map(light).sort();
-  return [(pair[1] + 0.05) / (pair[0] + 0.05), element.outerHTML.slice(0, 80)];
+  const pair = [numbers(getComputedStyle(element).color), behind(element)].map(light);
+  return [(Math.max(...pair) + 0.05) / (Math.min(...pair) + 0.05), element.outerHTML.slice(0, 80)];
 });
 """
 
@@ -82,7 +83,7 @@ def filled(person, root):
     yield "search"
     person.clicks("#tab-align")
     person.types("#caption", f"{CAPTION}\n")
-    person.sees("#align .status", "3 words, 2 × 2 patches")
+    person.sees("#align .status", "3 words, 2 \u00d7 2 patches")
     yield "align"
 
 
