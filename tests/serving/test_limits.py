@@ -3,6 +3,7 @@
 import io
 import struct
 
+import numpy as np
 import pytest
 from PIL import Image
 
@@ -17,7 +18,8 @@ def huge_png(width: int, height: int) -> bytes:
 
 
 def gif(frames: int, side: int) -> bytes:
-    pictures = [Image.new("P", (side, side), n) for n in range(frames)]
+    noise = np.random.default_rng(0).integers(0, 256, (frames, side, side), np.uint8)
+    pictures = [Image.fromarray(one) for one in noise]
     buffer = io.BytesIO()
     pictures[0].save(buffer, "GIF", save_all=True, append_images=pictures[1:])
     return buffer.getvalue()

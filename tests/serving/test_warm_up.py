@@ -39,7 +39,7 @@ def prediction_log(signature: str, inputs: dict) -> bytes:
                 number=number,
                 label=FIELDS.LABEL_REPEATED if kind == "messages" else FIELDS.LABEL_OPTIONAL,
                 type=FIELDS.TYPE_STRING if kind == "string" else FIELDS.TYPE_MESSAGE,
-                type_name=type_name,
+                type_name=type_name or None,
             )
     pool = descriptor_pool.DescriptorPool()
     for needed in (*tensor_pb2.DESCRIPTOR.dependencies, tensor_pb2.DESCRIPTOR):
