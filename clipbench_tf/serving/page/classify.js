@@ -65,7 +65,9 @@ export class Classify {
     if (names.length && !this.model.classifies) {
       throw new Trouble("This export takes no class names. Export it again, or leave them out.");
     }
-    if (names.length) Object.assign(inputs, { classes: [names], templates: this.templates() });
+    if (names.length) {
+      Object.assign(inputs, { classes: [names], templates: this.templates(), k: names.length });
+    }
     const signature = names.length ? "classify" : "serving_default";
     const path = `v1/models/${encodeURIComponent(this.model.name)}:predict`;
     const body = { signature_name: signature, inputs };

@@ -16,7 +16,7 @@ function select(name, onShown) {
     at(tab.id.slice("tab-".length)).hidden = !chosen;
   }
   at("picture").hidden = name === "search";
-  document.querySelector("main").classList.toggle("alone", name === "search");
+  document.querySelector("main").dataset.tab = name;
   onShown(name);
 }
 

@@ -67,6 +67,7 @@ class InMemory:
                 "image": strings(None),
                 "classes": strings(None, None),
                 "templates": strings(None, default=list(TEMPLATES)),
+                "k": Tensor(tf.int32, (), np.array(2)),
             },
             "represent_image": {"image": strings(None)},
             "represent_classes": {"prompts": strings(None, None)},
@@ -114,13 +115,13 @@ class InMemory:
         return self.encoders.represent_classes(tf.constant(prompts, tf.string))
 
     def _serving_default(self, image):
-        return self._classify(image, np.array([[n.encode() for n in NAMES]], object), None)
+        return self._classify(image, np.array([[n.encode() for n in NAMES]], object), k=5)
 
-    def _classify(self, image, classes, templates=None):
+    def _classify(self, image, classes, templates=None, k=2):
         names = [name.decode() for name in classes[0]]
         given = TEMPLATES if templates is None else [text.decode() for text in templates]
         scores = self.probabilities(image, names, given)
-        order = np.argsort(-scores, axis=1)
+        order = np.argsort(-scores, axis=1)[:, :k]
         sorted_names = np.array([n.encode() for n in names], object)[order]
         valid = self._represent_image(image)["valid"]
         return {
