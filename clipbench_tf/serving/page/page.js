@@ -57,9 +57,11 @@ async function start() {
   }
   describe(model);
   const picture = new Picture(model);
-  const classify = new Classify(model, picture);
   const align = new Align(model, picture);
   const shown = (name) => align.show(name === "align");
+  // A picture that is dropped or pasted where none is shown is classified.
+  picture.changed(() => at("picture").hidden && select("classify", shown));
+  new Classify(model, picture);
   new Search(model, async (place, name) => {
     select("classify", shown);
     at("tab-classify").focus();

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 import uvicorn
 
-SECONDS = 20  # that a test waits for something to appear
+SECONDS = 60  # that a test waits for something to appear
 CHROMIUM, DRIVER = shutil.which("chromium"), shutil.which("chromedriver")
 FLAGS = (
     "--headless",

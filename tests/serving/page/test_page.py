@@ -133,6 +133,13 @@ def test_bytes_that_are_dropped_or_pasted_arrive_as_they_are(person, served, roo
     assert len(sent) > 1_000_000
 
 
+def test_a_picture_that_is_pasted_into_the_search_is_classified(person, root):
+    person.clicks("#tab-search")
+    person.gives(root / "large.jpg", "paste")
+    person.sees("#classify .status", "Most likely")
+    assert person.one("#tab-classify").get_attribute("aria-selected") == "true"
+
+
 def test_errors_say_what_to_do(person, root, served):
     person.clicks("#classify .main")
     person.sees("#classify .error", "Drop, paste or choose one first")
