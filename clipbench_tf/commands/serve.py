@@ -10,7 +10,7 @@ Serving stands in docs/serving.md.
 import sys
 from pathlib import Path
 
-from absl import flags
+from absl import flags, logging
 
 from clipbench_tf import tensorflow_log
 from clipbench_tf.commands import command_line
@@ -49,6 +49,7 @@ def main(argv: list[str]) -> None:
     """Serves as the flags say; one line and exit status 1 for what cannot be done."""
     if len(argv) > 1:
         sys.exit(f"Error: {argv[1]!r} is no flag; see --help.")
+    logging.set_verbosity(logging.WARNING)
     folder = Path(_MODEL.value)
     folder = folder / "saved_model" if card.is_export(folder / "saved_model") else folder
     try:

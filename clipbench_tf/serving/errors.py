@@ -30,7 +30,7 @@ class RequestError(ValueError):
     """
 
     def __init__(self, status: int, message: str, headers: dict[str, str] | None = None) -> None:
-        super().__init__(message)
+        super().__init__(message.encode(errors="replace").decode())  # halves of surrogate pairs
         self.status = status
         self.headers = headers or {}
 

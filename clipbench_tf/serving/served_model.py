@@ -55,7 +55,7 @@ class ServedModel:
         self.folder = Path(folder)
         self.card = card.read(self.folder)
         self.signatures, self.stored = signatures.read(self.folder)
-        known_name, known_version = _named(self.folder.resolve())
+        known_name, known_version = _named(self.folder.absolute())
         self.name, self.version = name or known_name, version or known_version
         self.limits = limits or Limits()
         self.ran: Callable[[str, int], None] = lambda signature, rows: None
@@ -73,7 +73,7 @@ class ServedModel:
     @property
     def waiting(self) -> int:
         """Requests in the queue."""
-        return len(self._queue) if self._queue else 0
+        return 0 if self._queue is None else len(self._queue)
 
     def load(self) -> None:
         """Loads the model, and calls it with its warm-up requests; then it is ready.
@@ -101,7 +101,7 @@ class ServedModel:
         """Answers the requests that wait, and refuses others."""
         with self._lock:
             self._state, queue = "draining", self._queue
-        if queue:
+        if queue is not None:
             queue.close()
 
     async def predict(self, signature: str, inputs: Mapping[str, np.ndarray]) -> Arrays:

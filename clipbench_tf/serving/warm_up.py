@@ -79,6 +79,8 @@ def _fields(message: bytes) -> dict[int, list[bytes]]:
             length, at = _number(message, at)
             found.setdefault(tag // 8, []).append(message[at : at + length])
             at += length
+            if at > len(message):
+                raise IndexError("The message ends within a field.")
         else:
             at += {1: 8, 5: 4}[kind]
     return found

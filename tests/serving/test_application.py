@@ -3,6 +3,7 @@
 import asyncio
 import json
 import random
+import threading
 
 import pytest
 from starlette.exceptions import HTTPException
@@ -84,13 +85,21 @@ def test_a_request_that_takes_too_long_is_told_so(served):
 def test_a_prediction_that_takes_too_long_is_counted_and_leaves_the_queue(folder):
     limits = Limits(seconds=0.2)
     served = models.loaded(folder, limits)
+    gate, functions = threading.Event(), served._functions
+
+    def slow(**inputs):
+        gate.wait(30)
+        return functions["serving_default"](**inputs)
+
+    served._functions = {"serving_default": slow}
     with TestClient(application(served, limits=limits)) as one:
-        with served._queue._changed:  # the model's thread cannot take the request
-            assert predict(one, ["a"]).status_code == 504
-        assert predict(one, ["a"]).status_code == 200
+        assert predict(one, ["a"]).status_code == 504
+        assert predict(one, ["b"]).status_code == 504  # waits for the first
+        gate.set()
+        assert predict(one, ["c"]).status_code == 200
         counts = one.get("/metrics").text
     served.close()
-    assert 'clipbench_requests_total{signature="serving_default",status="504"} 1.0' in counts
+    assert 'clipbench_requests_total{signature="serving_default",status="504"} 2.0' in counts
 
 
 def test_bytes_held_by_all_requests_are_bounded(served):

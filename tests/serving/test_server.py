@@ -124,12 +124,12 @@ def test_what_cannot_be_served_is_one_line(flags, said, folder):
     assert errors.strip().count("\n") == 0 and said in errors and "Traceback" not in errors
 
 
-def test_a_model_that_does_not_load_ends_the_server_with_one_line(folder, tmp_path):
+def test_a_model_that_does_not_load_ends_the_server_with_one_line(start, tmp_path):
     broken = models.half_plus_three(tmp_path / "broken")
-    (broken / "fingerprint.pb").unlink(missing_ok=True)
-    (broken / "assets.extra" / "tf_serving_warmup_requests").write_bytes(b"no records")
-    status, output, errors = in_process.run("serve.py", f"--saved_model={broken}", "--port=0")
-    assert status == 1 and "Ready" not in output
+    (broken / "assets.extra" / "tf_serving_warmup_requests").write_bytes(b"no records" * 10)
+    process, _ = start(f"--saved_model={broken}", line="Loading")
+    output, errors = process.communicate(timeout=120)
+    assert process.returncode == 1 and "Ready" not in output
     assert "warm-up requests" in errors and errors.strip().count("\n") == 0
 
 
