@@ -13,6 +13,7 @@ NAMES = (
     "preparation",
     "reading",
     "zero_shot",
+    "serving",
 )
 
 

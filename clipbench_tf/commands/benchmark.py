@@ -24,6 +24,7 @@ flags.DEFINE_enum(
 )
 flags.DEFINE_bool("methods", None, "training_step: all five methods instead, ours alone.")
 flags.DEFINE_bool("memory", None, "training_step: peak memory and what saves it, ours alone.")
+flags.DEFINE_string("saved_model", None, "serving: the folder of an export.")
 _NUMBERS = {
     "repetitions": "Of which the medians are taken.",
     "gathered": "similarity: texts of all replicas that 128 pictures meet; 0 leaves it out.",
@@ -31,6 +32,7 @@ _NUMBERS = {
     "pictures": "input_pipeline, preparation, reading: in one repetition.",
     "prompts": "zero_shot: encoded in one repetition.",
     "images": "zero_shot: classified in one repetition.",
+    "requests": "serving: in the check of memory.",
 }
 for _name, _help in _NUMBERS.items():
     flags.DEFINE_integer(_name, None, _help, lower_bound=0 if _name == "gathered" else 1)
@@ -48,7 +50,7 @@ def main(argv: list[str]) -> None:
         sys.exit(f"Error: give the name of one benchmark: {', '.join(catalogue.NAMES)}.")
     values = {
         name: flags.FLAGS[name].value
-        for name in ("batch", "precision", "peer", "methods", "memory", *_NUMBERS)
+        for name in ("batch", "precision", "peer", "methods", "memory", "saved_model", *_NUMBERS)
     }
     options = {name: value for name, value in values.items() if value is not None}
     if "batch" in options:

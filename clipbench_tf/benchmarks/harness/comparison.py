@@ -60,7 +60,7 @@ def compare(
         peaks = {name: one.peak_extra_bytes() for name, one in running.items()}
     megabytes = {name: round(peak / 1e6, 1) for name, peak in peaks.items()}
     cores = sides[OURS].cores or len(os.sched_getaffinity(0))
-    return {"case": case} | summary(seconds, unit) | {"peak_extra_mb": megabytes} | _facts(cores)
+    return {"case": case} | summary(seconds, unit) | {"peak_extra_mb": megabytes} | facts(cores)
 
 
 def _agree(answers: Mapping[str, Answer | None], tolerance: float) -> None:
@@ -74,7 +74,7 @@ def _agree(answers: Mapping[str, Answer | None], tolerance: float) -> None:
             raise ContenderError(f"{name} computes {answer}, ours {expected}; not the same.")
 
 
-def _facts(cores: int) -> dict:
+def facts(cores: int) -> dict:
     """Versions, cores, processor and commit."""
     facts = record.environment()
     versions = dict(facts["packages"])

@@ -4,7 +4,9 @@ One thread with non-blocking sockets, since on a small machine the clients take 
 server that they measure: about 40 microseconds for a request, of a core of an AMD EPYC.
 """
 
+import collections
 import dataclasses
+import itertools
 import selectors
 import socket
 import time
@@ -27,11 +29,6 @@ class Load:
     latencies: list[float]
     statuses: dict[int, int]
 
-    def percentile(self, percent: float) -> float:
-        """Seconds within which `percent` of the requests were answered."""
-        ordered = sorted(self.latencies)
-        return ordered[min(len(ordered) - 1, int(len(ordered) * percent / 100))]
-
 
 def post(path: str, body: bytes) -> bytes:
     """The bytes of a POST request that keeps its connection."""
@@ -39,43 +36,54 @@ def post(path: str, body: bytes) -> bytes:
     return head.encode() + body
 
 
-def ask(port: int, requests: Sequence[bytes], *, clients: int, count: int) -> Load:
-    """Sends `count` of the `requests`, over and over, from `clients` connections at once.
+def ask(
+    port: int,
+    requests: Sequence[bytes],
+    *,
+    clients: int,
+    seconds: float = float("inf"),
+    count: int | None = None,
+) -> Load:
+    """Sends the `requests`, over and over, from `clients` connections at once.
 
     Args:
         port: on this machine.
         requests: see `post`.
         clients: connections.
-        count: requests of all clients together.
+        seconds: after which no more are sent.
+        count: requests of all clients together at most.
 
     Raises:
         ConnectionError: if the server closes a connection.
     """
-    selector = selectors.DefaultSelector()
-    each = [_Client(port) for _ in range(min(clients, count))]
+    each = [_Client(port) for _ in range(clients if count is None else min(clients, count))]
+    coming = itertools.islice(itertools.cycle(requests), count)
     latencies: list[float] = []
-    statuses: dict[int, int] = {}
-    sent = 0
+    statuses: collections.Counter[int] = collections.Counter()
     start = time.perf_counter()
-    for client in each:
-        selector.register(client.socket, selectors.EVENT_READ, client)
-        client.send(requests[sent % len(requests)])
-        sent += 1
-    while len(latencies) < count:
-        for key, _ in selector.select():
-            client = key.data
-            status = client.receive()
-            if status is None:
-                continue
-            latencies.append(time.perf_counter() - client.since)
-            statuses[status] = statuses.get(status, 0) + 1
-            if sent < count:
-                client.send(requests[sent % len(requests)])
-                sent += 1
-    seconds = time.perf_counter() - start
+    with selectors.DefaultSelector() as selector:
+        for client in each:
+            selector.register(client.socket, selectors.EVENT_READ, client)
+            client.send(next(coming))
+        busy = len(each)
+        while busy:
+            for key, _ in selector.select():
+                client = key.data
+                status = client.receive()
+                if status is None:
+                    continue
+                now = time.perf_counter()
+                latencies.append(now - client.since)
+                statuses[status] += 1
+                request = next(coming, None) if now - start < seconds else None
+                if request is None:
+                    busy -= 1
+                else:
+                    client.send(request)
+    took = time.perf_counter() - start
     for client in each:
         client.socket.close()
-    return Load(seconds, latencies, statuses)
+    return Load(took, latencies, dict(statuses))
 
 
 class _Client:
