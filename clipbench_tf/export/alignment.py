@@ -9,41 +9,43 @@ image, string [B], and text, string [B] ->
 """
 
 import math
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import tensorflow as tf
-from tensorflow.types.experimental import ConcreteFunction
 
-from clipbench_tf.evaluation import pictures
 from clipbench_tf.evaluation.alignment import token_objective
 from clipbench_tf.evaluation.method_encoders import MethodEncoders
 
 NAME = "align"
 
 
-def signatures(encoders: MethodEncoders) -> dict[str, ConcreteFunction]:
-    """`align` by its name; nothing if the method has no heads for tokens, or no square grid."""
+def _traced(function: Callable, specs: Sequence[tf.TensorSpec]) -> Any:
+    return tf.function(function, input_signature=specs, autograph=False)
+
+
+def signatures(encoders: MethodEncoders, traced: Callable = _traced) -> dict[str, Any]:
+    """`align` by its name; nothing if the method has no heads for tokens, or no square grid.
+
+    Args:
+        encoders: the model.
+        traced: makes a tf.function of a Python function and the specs of its inputs.
+    """
     objective = token_objective(encoders)
     if objective is None:
         return {}
 
     def align(image: tf.Tensor, text: tf.Tensor) -> dict[str, tf.Tensor]:
-        pixels, valid = pictures.decode(
-            image, encoders.image_size, encoders.resize, encoders.interpolation
-        )
+        pixels, valid = encoders.pixels(image)
         images, texts = encoders.images(pixels), encoders.texts(text)
         with encoders.precision():
             patches, pieces = objective.image_tokens(images), objective.text_tokens(texts)[0]
         cosines = tf.einsum("bpd,bld->bpl", patches, pieces)
-        return {"cosines": cosines, "spelling": _spelling(encoders, text, texts.mask)} | {
-            "valid": valid
-        }
+        spelling = _spelling(encoders, text, texts.mask)
+        return {"cosines": cosines, "spelling": spelling, "valid": valid}
 
-    strings = (
-        tf.TensorSpec([None], tf.string, name="image"),
-        tf.TensorSpec([None], tf.string, name="text"),
-    )
-    function = tf.function(align, autograph=False).get_concrete_function(*strings)
-    patches = function.structured_outputs["cosines"].shape[1]
+    function = traced(align, [tf.TensorSpec([None], tf.string, name=n) for n in ("image", "text")])
+    patches = function.get_concrete_function().structured_outputs["cosines"].shape[1]
     return {NAME: function} if patches == math.isqrt(patches) ** 2 else {}
 
 

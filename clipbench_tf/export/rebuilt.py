@@ -40,7 +40,7 @@ def possible(card: Mapping[str, Any]) -> bool:
     tell its towers.
     """
     known = card["scorer"] == "cosine" or "late_interaction" in card
-    return known and "variables" in card and all(_own(t) for t in card["towers"].values())
+    return known and "variables" in card and all(map(_own, card["towers"].values()))
 
 
 def encoders(folder: Path, card: Mapping[str, Any]) -> MethodEncoders:

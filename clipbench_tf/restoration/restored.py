@@ -23,11 +23,14 @@ class Restored(NamedTuple):
 
     Attributes:
         encoders: with its weights; they compute in float32.
-        card: the model card of its SavedModel. Of a run that has none yet, its "method" alone.
+        card: the model card of its SavedModel. Of a run that has none yet, its "method" and a word
+            about its "dataset".
+        saved: the folder of the SavedModel; None where a run has none yet.
     """
 
     encoders: MethodEncoders
     card: dict[str, Any]
+    saved: Path | None
 
 
 def restored(folder: str | Path) -> Restored:
@@ -58,7 +61,7 @@ def restored(folder: str | Path) -> Restored:
         late = {"average_positions": True, "count_padding": True}
         facts = {"late_interaction": late, **facts}
     if rebuilt.possible(facts):
-        return Restored(rebuilt.encoders(saved, facts), facts)
+        return Restored(rebuilt.encoders(saved, facts), facts, saved)
     run = folder if _is_run(folder) else saved.resolve().parent
     if _is_run(run):
         return _of_run(run, saved)
@@ -91,7 +94,8 @@ def _of_run(folder: Path, saved: Path | None) -> Restored:
         rebuilt.assign(method, variables.read(saved, facts), str(saved))
     else:
         _assign_checkpoint(trainer, folder)
-    return Restored(trainer.encoders, {"method": method.name, **facts})
+    known = {"method": method.name, "dataset": f"data of {folder.name}", **facts}
+    return Restored(trainer.encoders, known, saved)
 
 
 def _assign_checkpoint(trainer: Trainer, folder: Path) -> None:

@@ -39,8 +39,8 @@ def test_an_export_aligns_as_the_method_does(encoders, tmp_path):
     assert card.read(folder)["aligns"]
     loaded = tf.saved_model.load(str(folder))
     found = loaded.signatures["align"](image=tf.constant(PICTURES), text=tf.constant(CAPTIONS))
-    pixels = encoders.pixels(tf.constant(PICTURES)).numpy()
-    for n, reference in enumerate(Alignments(encoders, pixels, CAPTIONS).run()):
+    pixels, _ = encoders.pixels(tf.constant(PICTURES))
+    for n, reference in enumerate(Alignments(encoders, pixels.numpy(), CAPTIONS).run()):
         spelling = [text.decode() for text in found["spelling"][n].numpy()]
         places = [place for place, text in enumerate(spelling) if text]
         words, owners = words_in([spelling[place] for place in places])

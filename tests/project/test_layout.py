@@ -64,6 +64,7 @@ ROOMS = (
     "benchmarks.ours",
     "benchmarks.peers",
     "benchmarks",
+    "commands.shared",
     "commands",
 )
 SOURCES = sorted((ROOT / PACKAGE).rglob("*.py"))

@@ -56,6 +56,12 @@ async function start() {
     return;
   }
   describe(model);
+  if (model.tower !== "both") {
+    at("fatal").textContent = `This export holds the ${model.tower} tower alone, and answers ` +
+      "programs. For this page, export both towers.";
+    at("fatal").hidden = false;
+    return;
+  }
   const picture = new Picture(model);
   const align = new Align(model, picture);
   const shown = (name) => align.show(name === "align");

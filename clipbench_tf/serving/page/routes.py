@@ -115,6 +115,7 @@ def facts(served: ServedModel, search: Search | None) -> dict[str, Any]:
         "name": served.name,
         "version": str(served.version),
         "dataset": str(card["dataset"]).rstrip("/").rpartition("/")[2],
+        "tower": card.get("tower", "both"),
         "classifies": "classify" in signatures,
         "aligns": alignment.SIGNATURE in signatures,
         "search": None

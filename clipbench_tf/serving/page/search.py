@@ -21,6 +21,7 @@ from absl import logging
 
 from clipbench_tf.data.text.cleaning import clean
 from clipbench_tf.evaluation.classifier_cache import model_checksum
+from clipbench_tf.export.card import ExportError
 from clipbench_tf.serving.errors import RequestError, busy
 from clipbench_tf.serving.page.searchable import Searchable, shown_name
 from clipbench_tf.serving.served_model import ServedModel
@@ -56,9 +57,17 @@ class Search:
         served: the model.
         pictures: to be searched.
         limit: how many pictures are searched at most.
+
+    Raises:
+        ExportError: for a model of one tower alone.
     """
 
     def __init__(self, served: ServedModel, pictures: Searchable, *, limit: int = LIMIT) -> None:
+        if missing := sorted({"represent_image", "represent_classes"} - set(served.signatures)):
+            raise ExportError(
+                f"The export has no signature {missing[0]!r}, so that it cannot search pictures; "
+                f"export both towers."
+            )
         self.pictures, self.limit = pictures, limit
         self._served, self._model = served, served.folder.resolve()
         digest = hashlib.sha256(os.path.abspath(pictures.source).encode()).hexdigest()[:12]

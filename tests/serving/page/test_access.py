@@ -237,4 +237,8 @@ def test_a_model_that_aligns_nothing_has_no_such_tab(driver, root):
         shown = [tab for tab in TABS if person.one(f"#tab-{tab}").is_displayed()]
         assert shown == ["classify"]
         assert not person.one("#sample").is_displayed()
+        served.card["tower"] = "text"
+        driver.refresh()
+        person.sees("#fatal", "holds the text tower alone")
+        assert not person.one("#picture").is_displayed()
     driver.get(before)

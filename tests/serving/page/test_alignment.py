@@ -2,6 +2,7 @@ import asyncio
 
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from clipbench_tf.evaluation.alignment import Alignments
 from clipbench_tf.serving.page.alignment import aligned
@@ -15,8 +16,8 @@ def test_words_and_cosines_are_those_of_the_method_in_memory(tmp_path):
     served = InMemory(tmp_path)
     picture = png(COLOURS[1])
     found = asyncio.run(aligned(served, picture, CAPTION))
-    pixels = np.asarray(served.encoders.pixels([picture]))
-    (reference,) = Alignments(served.encoders, pixels, [CAPTION]).run()
+    pixels, _ = served.encoders.pixels(tf.constant([picture]))
+    (reference,) = Alignments(served.encoders, pixels.numpy(), [CAPTION]).run()
     assert tuple(found["words"]) == reference.words
     assert reference.words == ("unquestionably", "green", ",", "naïve", "漢字")
     assert found["side"] == 2

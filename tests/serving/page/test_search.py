@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from clipbench_tf.export.card import ExportError
 from clipbench_tf.serving.errors import RequestError
 from clipbench_tf.serving.page import search as module
 from clipbench_tf.serving.page.search import Search
@@ -174,6 +175,12 @@ def test_a_failure_is_told_without_a_path_and_tried_again(cosine_served, folder)
         "The index cannot be made; the log of the server says why.",
         "",
     )
+
+
+def test_a_model_of_one_tower_cannot_search(cosine_served, folder):
+    del cosine_served.signatures["represent_classes"]
+    with pytest.raises(ExportError, match="represent_classes.*export both towers"):
+        Search(cosine_served, Searchable(str(folder)))
 
 
 @pytest.mark.parametrize(("caption", "count"), [("", 1), (" \t", 1), ("cat", 0)])
