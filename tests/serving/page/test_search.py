@@ -179,7 +179,7 @@ def test_a_failure_is_told_without_a_path_and_tried_again(cosine_served, folder)
 
 def test_a_model_of_one_tower_cannot_search(cosine_served, folder):
     del cosine_served.signatures["represent_classes"]
-    with pytest.raises(ExportError, match="represent_classes.*export both towers"):
+    with pytest.raises(ExportError, match=r"represent_classes.*export both towers"):
         Search(cosine_served, Searchable(str(folder)))
 
 
