@@ -123,8 +123,12 @@ class ServedModel:
         queue = self._queue
         if queue is None:
             raise busy(f"The model is {self._state}; try again later.", seconds=5)
+        shared = one.shared(checked)
         rows = len(checked[one.joined]) if one.joined else 1
-        request = Waiting(signature, checked, one.joined, _together(one, checked), rows)
+        if shared is None:
+            request = Waiting(signature, checked, None, None, rows)
+        else:
+            request = Waiting(signature, shared, one.joined, _together(one, shared), rows)
         return await asyncio.wrap_future(queue.put(request))
 
     def signature(self, name: str) -> Signature:
@@ -180,9 +184,8 @@ def _named(folder: Path) -> tuple[str, int]:
 
 
 def _together(signature: Signature, inputs: Arrays) -> Hashable:
-    """Equal for requests that may be joined."""
-    if signature.joined is None:
-        return None
+    """Equal for requests that may be joined, of what their `signature` shares."""
+    assert signature.joined is not None
     rest = [
         (name, value.shape, tuple(value.ravel()) if value.dtype == object else value.tobytes())
         for name, value in inputs.items()

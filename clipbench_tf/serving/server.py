@@ -75,35 +75,21 @@ def serve(
     Raises:
         ExportError: if the model cannot be loaded.
     """
-    server = uvicorn.Server(
-        uvicorn.Config(
-            app,
-            lifespan="off",
-            log_level="warning",
-            access_log=False,
-            server_header=False,
-            timeout_keep_alive=_IDLE,
-            timeout_graceful_shutdown=int(limits.seconds) + 1,
-        )
-    )
+    server = uvicorn.Server(_config(app, limits))
     failures: list[Exception] = []
-
-    def load() -> None:
-        try:
-            served.load()
-        except Exception as error:
-            failures.append(error)
-            server.should_exit = True
-            return
-        # What is there now stays; without this, Python looks through all of TensorFlow's objects
-        # for garbage while requests wait.
-        gc.collect()
-        gc.freeze()
-        if served.state == "ready":
-            ready()
 
     def stop(*_: object) -> None:
         server.should_exit = True
+
+    def load() -> None:
+        try:
+            _load(served)
+        except Exception as error:
+            failures.append(error)
+            stop()
+        else:
+            if served.state == "ready":
+                ready()
 
     # Uvicorn raises the signal again when it has ended, for the handlers that were there before.
     before = {number: signal.signal(number, stop) for number in (signal.SIGTERM, signal.SIGINT)}
@@ -118,3 +104,23 @@ def serve(
             signal.signal(number, handler)
     if failures:
         raise failures[0]
+
+
+def _load(served: ServedModel) -> None:
+    served.load()
+    # What is there now stays; without this, Python looks through all of TensorFlow's objects for
+    # garbage while requests wait.
+    gc.collect()
+    gc.freeze()
+
+
+def _config(app: ASGIApp, limits: Limits) -> uvicorn.Config:
+    return uvicorn.Config(
+        app,
+        lifespan="off",
+        log_level="warning",
+        access_log=False,
+        server_header=False,
+        timeout_keep_alive=_IDLE,
+        timeout_graceful_shutdown=int(limits.seconds) + 1,
+    )

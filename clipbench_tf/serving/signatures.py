@@ -10,11 +10,12 @@ from google.protobuf.message import DecodeError
 from tensorflow.core.protobuf import meta_graph_pb2, saved_model_pb2
 
 from clipbench_tf.export.card import ExportError
+from clipbench_tf.export.saved_encoders import CLASS
 from clipbench_tf.serving.errors import RequestError
 
 DEFAULT = "serving_default"
 # Requests are joined along these inputs. All outputs of a signature that has one of them have its
-# rows first; its other inputs hold for the whole batch.
+# rows first.
 JOINED = ("image", "text", "prompts")
 PICTURES = "image"
 Arrays = dict[str, np.ndarray]
@@ -64,6 +65,33 @@ class Signature:
         """The input along whose rows requests may be joined, if there is one."""
         found = [name for name in JOINED if name in self.required and self.inputs[name].shape]
         return found[0] if len(found) == 1 else None
+
+    def shared(self, inputs: Arrays) -> Arrays | None:
+        """`inputs` with nothing but `joined` for each row, or None if that cannot be.
+
+        An input with a default may have a row more than it, one for each of the request: the row
+        format gives it so. Where these are equal, one of them says it all.
+
+        Args:
+            inputs: checked.
+        """
+        if self.joined is None:
+            return None
+        rows, result = len(inputs[self.joined]), dict(inputs)
+        for name, value in inputs.items():
+            default = self.inputs[name].default
+            if name == self.joined or name.startswith(CLASS):
+                continue
+            if default is None:
+                if value.shape[:1] != (1,):
+                    return None
+            elif value.ndim != default.ndim:
+                if value.ndim != default.ndim + 1 or not rows or len(value) != rows:
+                    return None
+                if (value != value[:1]).any():
+                    return None
+                result[name] = value[0] if value.ndim > 1 else np.array(value[0], value.dtype)
+        return result
 
     def checked(self, given: Mapping[str, np.ndarray]) -> Arrays:
         """`given` with the defaults, in the types of the signature.

@@ -161,7 +161,13 @@ def test_answers_equal_those_of_the_signature_called_directly(signature, served,
     items = TEXTS if signature == "encode_text" else PICTURES
     name = "text" if signature == "encode_text" else "image"
     direct = tf.saved_model.load(str(served["tiny"].folder)).signatures[signature]
-    expected = {k: v.numpy() for k, v in direct(**{name: tf.constant(items)}).items()}
+    defaults = {
+        key: tf.constant(tensor.default)
+        for key, tensor in served["tiny"].signatures[signature].inputs.items()
+        if tensor.default is not None
+    }
+    outputs = direct(**{name: tf.constant(items)}, **defaults)
+    expected = {k: v.numpy() for k, v in outputs.items()}
     sent = [
         one if isinstance(one, str) else {"b64": base64.b64encode(one).decode()} for one in items
     ]
@@ -179,6 +185,45 @@ def test_answers_equal_those_of_the_signature_called_directly(signature, served,
             else:
                 np.testing.assert_allclose(found, value, rtol=1e-5, atol=1e-6)
                 assert found == column  # both formats write the same numbers
+
+
+def test_requests_of_one_row_are_joined_and_have_the_answers_that_they_have_alone(
+    served, addresses
+):
+    direct = tf.saved_model.load(str(served["tiny"].folder)).signatures["classify"]
+    templates = served["tiny"].signatures["classify"].inputs["templates"].default
+    encoded = [base64.b64encode(one).decode() for one in PICTURES]
+    asked = [
+        (picture, names, k)
+        for picture in range(5)
+        for names in (["red", "blue"], ["green", "white", "black"])
+        for k in (1, 2)
+    ]
+
+    def ask(one: tuple) -> dict:
+        picture, names, k = one
+        row = {"image": {"b64": encoded[picture]}, "classes": names, "k": k}
+        return client.predict(addresses["tiny"], "tiny", [row], "classify")[0]
+
+    def ask_column(one: tuple) -> dict:
+        picture, names, k = one
+        inputs = {"image": [{"b64": encoded[picture]}], "classes": [names], "k": k}
+        body = {"signature_name": "classify", "inputs": inputs}
+        return client.ask(addresses["tiny"], "/v1/models/tiny:predict", body)[1]["outputs"]
+
+    with ThreadPoolExecutor(8) as threads:
+        rows, columns = list(threads.map(ask, asked)), list(threads.map(ask_column, asked))
+    for (picture, names, k), row, column in zip(asked, rows, columns, strict=True):
+        expected = direct(
+            image=tf.constant([PICTURES[picture]]),
+            classes=tf.constant([names]),
+            k=tf.constant(k),
+            templates=tf.constant(templates),
+        )
+        assert row["classes"] == [one.decode() for one in expected["classes"].numpy()[0]]
+        np.testing.assert_allclose(row["scores"], expected["scores"].numpy()[0], rtol=1e-5)
+        np.testing.assert_allclose(column["scores"], expected["scores"].numpy(), rtol=1e-5)
+        assert row["valid"] is True
 
 
 def test_concurrent_clients_each_get_their_own_answer(addresses):
@@ -210,10 +255,10 @@ def test_no_rows_have_no_answers_as_a_column_and_are_refused_as_rows(addresses):
     assert client.ask(addresses["texts"], path, {"instances": []})[0] == 400
 
 
-def test_a_picture_that_is_none_is_named_by_its_row_and_nothing_of_the_graph_is_told(addresses):
+def test_a_picture_that_is_none_is_marked_and_does_not_fail_the_others(addresses):
     rows = [{"b64": base64.b64encode(one).decode()} for one in (*PICTURES[:2], b"no picture")]
-    with pytest.raises(ValueError, match=r"no image that can be decoded.*rows: 2$"):
-        client.predict(addresses["tiny"], "tiny", rows, "encode_image")
+    answers = client.predict(addresses["tiny"], "tiny", rows, "encode_image")
+    assert [row["valid"] for row in answers] == [True, True, False]
 
 
 @pytest.mark.parametrize("verb", ["classify", "regress"])

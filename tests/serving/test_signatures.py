@@ -67,3 +67,33 @@ def test_a_damaged_file_is_said(tmp_path, folder):
         (tmp_path / "saved_model.pb").write_bytes(part)
         with pytest.raises(ExportError, match="damaged"):
             signatures.read(tmp_path)
+
+
+def shared_of(**extra) -> dict | None:
+    """What the rows of a request for two pictures share, of `extra`."""
+    inputs = {
+        "image": signatures.Tensor(tf.string, (None,)),
+        "k": signatures.Tensor(tf.int32, None, np.array(5, np.int32)),
+        "templates": signatures.Tensor(tf.string, None, np.array([b"{}"], object)),
+        "classes": signatures.Tensor(tf.string, (None, None)),
+        "class_embedding": signatures.Tensor(tf.float32, (None, 3)),
+    }
+    asked = {name: inputs[name] for name in ("image", *extra)}
+    one = signatures.Signature("classify", asked, {})
+    found = one.shared(one.checked({"image": np.array([b"a", b"b"], object), **extra}))
+    return found and {name: found[name].tolist() for name in extra}
+
+
+def test_what_all_rows_share_is_told_from_what_each_has():
+    texts = np.array([[b"{}", b"a {}"]], object)
+    assert shared_of(k=np.array(3)) == {"k": 3}
+    assert shared_of(k=np.array([3, 3])) == {"k": 3}
+    assert shared_of(k=np.array([3, 4])) is None
+    assert shared_of(k=np.array([3])) is None
+    assert shared_of(templates=texts[0]) == {"templates": [b"{}", b"a {}"]}
+    assert shared_of(templates=np.concatenate([texts, texts])) == {"templates": [b"{}", b"a {}"]}
+    assert shared_of(templates=np.concatenate([texts, texts[:, ::-1]])) is None
+    assert shared_of(classes=texts) == {"classes": [[b"{}", b"a {}"]]}
+    assert shared_of(classes=np.concatenate([texts, texts])) is None
+    embeddings = np.zeros([4, 3], np.float32)
+    assert shared_of(class_embedding=embeddings) == {"class_embedding": embeddings.tolist()}
