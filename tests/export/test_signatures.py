@@ -119,10 +119,8 @@ def test_each_picture_may_bring_its_own_names_and_templates(made):
 
 def test_many_names_are_encoded_in_parts(made):
     _, encoders, model = made
-    classes = [
-        f"{'very ' * (i % 3)}{a}{b}"
-        for i, (a, b) in enumerate(itertools.product("abcdefghijklmnop", repeat=2))
-    ]
+    pairs = itertools.product("abcdefghijklmnop", repeat=2)
+    classes = [f"{'very ' * (i % 3)}{a}{b}" for i, (a, b) in enumerate(pairs)]
     answer = model.classify(MIXED, tf.constant([classes]), tf.constant(TEMPLATES), len(classes))
     expected = probabilities(encoders, classes, TEMPLATES)
     for wanted, row in zip(expected, GOOD, strict=True):
@@ -204,10 +202,6 @@ def test_what_may_be_left_out_has_its_default_in_the_saved_model(made):
             {name: info.name for name, info in signature.outputs.items()},
             {signature.inputs["image"].name: MIXED.numpy()},
         )
-    check(
-        {n: tf.constant(v) for n, v in answer.items()},
-        probabilities(encoders, NAMES, TEMPLATES),
-        NAMES,
-        5,
-    )
-    check(model.serving_default(MIXED), probabilities(encoders, NAMES, TEMPLATES), NAMES, 5)
+    expected = probabilities(encoders, NAMES, TEMPLATES)
+    check({n: tf.constant(v) for n, v in answer.items()}, expected, NAMES, 5)
+    check(model.serving_default(MIXED), expected, NAMES, 5)
