@@ -77,8 +77,7 @@ def export(
     stored = StoredWeights(method, weights)
     module, functions = _servable(encoders, stored, classes, templates, tower)
     facts = _facts(encoders, dataset, classes, templates) | {"weights": weights, "tower": tower}
-    if tower == "image":
-        facts["needs"] = []
+    facts["needs"] = [] if tower == "image" else facts["needs"]
     paths = stored.paths()
     facts["aligns"] = alignment.NAME in functions
     facts["variables"] = [paths.get(variable.ref(), "") for variable in module.weights]
