@@ -57,6 +57,8 @@ def cases(
         ExportError: if `saved_model` is no export.
         ContenderError: if the server does not start, or refuses a request.
     """
+    if not saved_model:
+        raise card.ExportError("This benchmark needs --saved_model, the folder of an export.")
     card.read(Path(saved_model))
     cores = len(os.sched_getaffinity(0))
     with (

@@ -34,7 +34,7 @@ _BATCH = flags.DEFINE_integer(
 _WAIT = flags.DEFINE_float(
     "batch_wait_ms", 2.0, "Milliseconds that a request waits at most for others to join it.", 0.0
 )
-_THREADS = flags.DEFINE_integer("threads", 1, "Calls of the model at once.", 1)
+_THREADS = flags.DEFINE_integer("threads", 2, "Calls of the model at once.", 1)
 _QUEUE = flags.DEFINE_integer("queue", 256, "Requests that wait for the model at most.", 1)
 _ROWS = flags.DEFINE_integer("rows", 1024, "Pictures or texts of a request at most.", 1)
 _BODY = flags.DEFINE_integer("body_mib", 32, "MiB of a request's body at most.", 1)

@@ -1,7 +1,8 @@
 """Joins requests that wait for the model to batches, and runs them in threads of its own.
 
-A thread takes all requests that may join the oldest one, up to a number of rows. It waits for more
-only while fewer are there than were in the last batch of the signature, and no longer than
+A thread takes all requests that may join the oldest one, up to a number of rows. Meanwhile another
+takes those of other signatures: a long batch of pictures does not keep texts waiting. It waits for
+more only while fewer are there than were in the last batch of the signature, and no longer than
 `batch_wait`: a single client waits for nobody, and clients that ask at once are answered at once.
 """
 
@@ -57,6 +58,7 @@ class BatchQueue:
         self._run, self._limits, self._ran = run, limits, ran
         self._waiting: collections.deque[Waiting] = collections.deque()
         self._last: collections.Counter[str] = collections.Counter()  # requests of the last batch
+        self._running: set[str] = set()  # signatures of joined batches
         self._changed = threading.Condition()
         self._closed = False
         self._threads = [
@@ -94,43 +96,59 @@ class BatchQueue:
 
     def _work(self) -> None:
         while batch := self._next():
-            batch = [one for one in batch if one.future.set_running_or_notify_cancel()]
-            if batch:
-                self._answer(batch)
+            asked = [one for one in batch if one.future.set_running_or_notify_cancel()]
+            if asked:
+                self._answer(asked)
+            with self._changed:
+                self._running.discard(batch[0].signature)
+                self._changed.notify()
 
     def _next(self) -> list[Waiting]:
         """The requests of the next batch; none when the queue is closed and empty."""
         with self._changed:
-            while True:
-                while not self._waiting and not self._closed:
+            while self._waiting or not self._closed:
+                first = self._first()
+                if first is None:
                     self._changed.wait()
-                if not self._waiting:
-                    return []
-                first = self._waiting[0]
+                    continue
                 left = first.since + self._limits.batch_wait - time.monotonic()
-                if left <= 0 or self._closed or self._enough(first):
-                    break
-                self._changed.wait(left)
-            batch = self._taken(first)
-            self._last[first.signature] = len(batch)
-            if self._waiting:
+                if left > 0 and not self._closed and not self._enough(first):
+                    self._changed.wait(left)
+                    continue
+                batch = self._taken(first)
+                self._last[first.signature] = len(batch)
+                if self._joins(first):
+                    self._running.add(first.signature)
                 self._changed.notify()
-            return batch
+                return batch
+            self._changed.notify()  # the other threads may end too
+            return []
+
+    def _first(self) -> Waiting | None:
+        """The oldest request that is not better joined to others behind a batch that runs."""
+        for one in self._waiting:
+            if not (self._joins(one) and one.signature in self._running):
+                return one
+        return None
+
+    def _joins(self, one: Waiting) -> bool:
+        return one.joined is not None and self._limits.batch_rows > 1
 
     def _enough(self, first: Waiting) -> bool:
-        if first.joined is None or self._limits.batch_rows <= first.rows:
+        if not self._joins(first):
             return True
         alike = [one.rows for one in self._waiting if one.together == first.together]
         return len(alike) >= self._last[first.signature] or sum(alike) >= self._limits.batch_rows
 
     def _taken(self, first: Waiting) -> list[Waiting]:
         """Takes `first` from the queue, and what may join it; what stays keeps its order."""
-        batch, rows = [self._waiting.popleft()], first.rows
-        if first.joined is None or rows >= self._limits.batch_rows:
-            return batch
+        batch, rows = [first], first.rows
         rest: collections.deque[Waiting] = collections.deque()
         for one in self._waiting:
-            if one.together == first.together and rows + one.rows <= self._limits.batch_rows:
+            if one is first:
+                continue
+            alike = self._joins(first) and one.together == first.together
+            if alike and rows + one.rows <= self._limits.batch_rows:
                 batch.append(one)
                 rows += one.rows
             else:

@@ -23,7 +23,7 @@ class Limits:
         seconds: from a request's first byte to its answer.
         batch_rows: rows of requests that are joined to one call of the model; 1 joins none.
         batch_wait: seconds that a request waits at most for others to join it.
-        threads: calls of the model at once.
+        threads: calls of the model at once; of joined requests, one for each signature.
 
     Raises:
         ValueError: for a limit that nothing can meet.
@@ -38,7 +38,7 @@ class Limits:
     seconds: float = 60.0
     batch_rows: int = 64
     batch_wait: float = 0.002
-    threads: int = 1
+    threads: int = 2
 
     def __post_init__(self) -> None:
         for field in dataclasses.fields(self):

@@ -204,27 +204,33 @@ def _bytes(value: Any, name: str) -> bytes:
 
 
 def _numbers(value: Any, name: str, tensor: Tensor) -> np.ndarray:
-    kinds = "b" if tensor.dtype.is_bool else "iuf" if tensor.dtype.is_floating else "iu"
-    try:
-        array = np.array(value)
-    except (ValueError, OverflowError):
+    array = np.array(value, object)  # of another type, one long string would widen all elements
+    wanted = {bool} if tensor.dtype.is_bool else {int, float} if tensor.dtype.is_floating else {int}
+    found = set(map(type, array.ravel().tolist()))
+    if list in found:
         raise _wrong(
             f"Input {name!r}: lists beside each other must have one length; give {tensor}."
-        ) from None
-    if array.size and array.dtype.kind not in kinds:
+        )
+    if found - wanted:
         raise _wrong(
             f"Input {name!r}: JSON Value: {_shown(value)} is not of expected type: "
             f"{tensor.dtype.name}."
         )
-    with np.errstate(over="ignore"):
-        result = array.astype(tensor.dtype.as_numpy_dtype)
-    whole = tensor.dtype.is_integer and not np.array_equal(result, array)
-    if whole or not np.array_equal(np.isinf(result), np.isinf(array)):
-        raise _wrong(
-            f"Input {name!r}: Cannot convert JSON value: {_shown(value)} to {tensor.dtype.name} "
-            f"without loss of precision."
-        )
-    return result
+    kind = tensor.dtype.as_numpy_dtype
+    try:
+        if not tensor.dtype.is_floating:
+            return array.astype(kind)
+        wide = array.astype(np.float64)
+        with np.errstate(over="ignore"):
+            narrow = wide.astype(kind)
+        if np.array_equal(np.isinf(narrow), np.isinf(wide)):
+            return narrow
+    except OverflowError:
+        pass
+    raise _wrong(
+        f"Input {name!r}: Cannot convert JSON value: {_shown(value)} to {tensor.dtype.name} "
+        f"without loss of precision."
+    )
 
 
 def _shown(value: Any) -> str:

@@ -31,7 +31,7 @@ class Rest:
         return [Route("/v1/{rest:path}", self._answer, methods=["GET", "POST"])]
 
     async def _answer(self, request: Request) -> Response:
-        path = request.url.path if request.url.path.isascii() else request.scope["path"]
+        path = request.scope["path"]
         if predict := _PREDICT.fullmatch(path):
             _only(request, "POST")
             self._check_place(predict)

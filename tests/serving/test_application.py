@@ -83,7 +83,7 @@ def test_a_request_that_takes_too_long_is_told_so(served):
 
 
 def test_a_prediction_that_takes_too_long_is_counted_and_leaves_the_queue(folder):
-    limits = Limits(seconds=0.2)
+    limits = Limits(seconds=0.2, threads=1)
     served = models.loaded(folder, limits)
     gate, functions = threading.Event(), served._functions
 

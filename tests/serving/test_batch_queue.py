@@ -42,7 +42,7 @@ def queue_of(model):
     made = []
 
     def make(**limits) -> BatchQueue:
-        made.append(BatchQueue(model, Limits(**limits), lambda signature, rows: None))
+        made.append(BatchQueue(model, Limits(**({"threads": 1} | limits)), lambda name, rows: None))
         return made[-1]
 
     yield make
@@ -184,9 +184,34 @@ def test_closing_answers_what_waits_and_refuses_the_rest(model, queue_of):
     assert futures[1].result()["y"].tolist() == [4]
 
 
-def test_several_threads_call_the_model_at_once(model, queue_of):
+def test_without_joining_each_thread_calls_the_model(model, queue_of):
     queue = queue_of(threads=2, batch_rows=1)
     both = threading.Barrier(2)
     queue._run = lambda signature, inputs: {"y": np.array([both.wait(30)])}
     futures = [queue.put(asked(n)) for n in range(2)]
     assert sorted(one.result(30)["y"].item() for one in futures) == [0, 1]
+
+
+def test_another_signature_does_not_wait_and_the_same_one_is_joined_meanwhile(model, queue_of):
+    queue = queue_of(threads=2)
+    gate, entered, batches = threading.Event(), threading.Event(), []
+
+    def run(signature, inputs):
+        batches.append((signature, inputs["x"].tolist()))
+        if signature == "slow":
+            entered.set()
+            assert gate.wait(30)
+        return {"y": inputs["x"]}
+
+    queue._run = run
+    slow = [queue.put(asked(0, signature="slow"))]
+    assert entered.wait(30)
+    slow += [queue.put(asked(n, signature="slow")) for n in (1, 2)]
+    alone = asked(7, signature="slow", joined=None)
+    quick = queue.put(asked(5, signature="quick", together="other"))
+    assert quick.result(30)["y"].tolist() == [5]
+    assert not any(one.done() for one in slow)
+    gate.set()
+    assert [one.result(30)["y"].tolist() for one in slow] == [[0], [1], [2]]
+    assert queue.put(alone).result(30)["y"].tolist() == [7]
+    assert batches == [("slow", [0]), ("quick", [5]), ("slow", [1, 2]), ("slow", [7])]

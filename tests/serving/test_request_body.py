@@ -2,6 +2,7 @@
 
 import base64
 import json
+import resource
 
 import numpy as np
 import pytest
@@ -85,6 +86,9 @@ def test_numbers_have_the_types_of_the_signature():
         ("i", [10**30]),
         ("i", ["1"]),
         ("i", [True, False]),
+        ("f", [[1.0, True]]),
+        ("f", [[10**400, 1]]),
+        ("f", [[[[1, 2]], [3]]]),
         ("u", [-1]),
         ("u", [256]),
         ("b", [1]),
@@ -119,6 +123,14 @@ def test_what_is_no_number_of_the_type_is_refused_by_the_name_of_its_input(name,
 def test_rows_of_texts_that_are_none_are_refused(value, said):
     with pytest.raises(RequestError, match=said):
         read({"instances": value})
+
+
+def test_one_long_string_among_numbers_does_not_fill_the_memory():
+    value = [1] * 200_000 + ["x" * 5_000_000]
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    assert "'i'" in refused({"signature_name": "numbers", "inputs": {"i": value}})
+    after = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    assert after - before < 200_000  # kB; at the width of the string, all would take 4 TB
 
 
 def test_half_a_surrogate_pair_is_refused_with_the_remedy():

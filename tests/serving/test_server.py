@@ -124,6 +124,7 @@ def test_what_cannot_be_served_is_one_line(flags, said, folder):
     assert errors.strip().count("\n") == 0 and said in errors and "Traceback" not in errors
 
 
+@pytest.mark.slow
 def test_a_model_that_does_not_load_ends_the_server_with_one_line(start, tmp_path):
     broken = models.half_plus_three(tmp_path / "broken")
     (broken / "assets.extra" / "tf_serving_warmup_requests").write_bytes(b"no records" * 10)
