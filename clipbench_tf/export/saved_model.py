@@ -23,6 +23,8 @@ from clipbench_tf.record import packages
 
 TOWERS = ("both", "image", "text")
 
+_OPTIONS = tf.saved_model.SaveOptions(experimental_custom_gradients=False)  # for inference only
+
 
 def export(
     method: Method,
@@ -81,9 +83,8 @@ def export(
     paths = stored.paths()
     facts["aligns"] = alignment.NAME in functions
     facts["variables"] = [paths.get(variable.ref(), "") for variable in module.weights]
-    options = tf.saved_model.SaveOptions(experimental_custom_gradients=False)  # for inference only
     with _replaced(folder) as partial:
-        tf.saved_model.save(module, str(partial), functions, options)
+        tf.saved_model.save(module, str(partial), functions, _OPTIONS)
         card.write(facts, partial)
         warmup.write(partial, functions, image_size)
     return folder
