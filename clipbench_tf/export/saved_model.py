@@ -23,8 +23,6 @@ from clipbench_tf.record import packages
 
 TOWERS = ("both", "image", "text")
 
-_OPTIONS = tf.saved_model.SaveOptions(experimental_custom_gradients=False)  # for inference only
-
 
 def export(
     method: Method,
@@ -79,12 +77,14 @@ def export(
     stored = StoredWeights(method, weights)
     module, functions = _servable(encoders, stored, classes, templates, tower)
     facts = _facts(encoders, dataset, classes, templates) | {"weights": weights, "tower": tower}
-    facts["needs"] = [] if tower == "image" else facts["needs"]
+    if tower == "image":
+        facts["needs"] = []
     paths = stored.paths()
     facts["aligns"] = alignment.NAME in functions
     facts["variables"] = [paths.get(variable.ref(), "") for variable in module.weights]
+    options = tf.saved_model.SaveOptions(experimental_custom_gradients=False)  # for inference only
     with _replaced(folder) as partial:
-        tf.saved_model.save(module, str(partial), functions, _OPTIONS)
+        tf.saved_model.save(module, str(partial), functions, options)
         card.write(facts, partial)
         warmup.write(partial, functions, image_size)
     return folder
