@@ -49,7 +49,8 @@ def test_other_names_and_weights_of_half_the_size(model, tmp_path):
     assert after.card["class_names"] == ["cat", "dog", "sea urchin"]
     assert after.card["dataset"] == "tiny"
     expected = before.classify(IMAGES, ["cat", "dog", "sea urchin"], ["{}", "a photo of a {}."])
-    answer = tf.saved_model.load(str(output)).serving_default(tf.constant(IMAGES))
+    loaded = tf.saved_model.load(str(output))  # kept, or its variables are freed
+    answer = loaded.serving_default(tf.constant(IMAGES))
     rows = zip(answer["classes"].numpy(), answer["scores"].numpy(), strict=True)
     found = [dict(zip(names, scores, strict=True)) for names, scores in rows]
     scores = [[row[name.encode()] for name in after.card["class_names"]] for row in found]
