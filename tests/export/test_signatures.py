@@ -1,12 +1,15 @@
 """What the signatures of an export answer, beside the encoders in memory."""
 
+import io
 import itertools
 
 import numpy as np
 import pytest
 import tensorflow as tf
+from PIL import Image
 from tensorflow.core.protobuf import saved_model_pb2
 
+from clipbench_tf.data.images.image_views import evaluation_view
 from clipbench_tf.evaluation.classifier import Classifier
 from clipbench_tf.evaluation.method_encoders import MethodEncoders
 from clipbench_tf.evaluation.scorers import cosine, late_interaction
@@ -61,6 +64,23 @@ def check(answer, expected, classes, k) -> None:
         np.testing.assert_allclose(
             [s for _, s in by_name(answer, row)], [s for s, _ in best], atol=1e-5
         )
+
+
+def test_pictures_of_all_formats_and_sizes_have_the_embeddings_of_the_method(made):
+    _, encoders, model = made
+    rng = np.random.default_rng(0)
+    pictures = []
+    sizes = ((1, 1), (9, 30), (640, 33))
+    for kind, size in itertools.product(("JPEG", "PNG", "GIF", "BMP", "WEBP"), sizes):
+        out = io.BytesIO()
+        Image.fromarray(rng.integers(0, 256, (*size, 3), np.uint8)).save(out, kind)
+        pictures.append(out.getvalue())
+    pixels = tf.stack([evaluation_view(one, SIZE) for one in pictures])
+    expected = encoders.method.image_encoder(pixels).embedding.numpy()
+    expected /= np.linalg.norm(expected, axis=1, keepdims=True)
+    answer = model.signatures["encode_image"](image=tf.constant(pictures))
+    assert answer["valid"].numpy().all()
+    np.testing.assert_allclose(answer["embedding"], expected, atol=1e-5)
 
 
 @pytest.mark.parametrize(("k", "given"), [(1, 1), (3, 3), (5, 5), (5, 99)])
