@@ -1,10 +1,10 @@
-"""Serves an export over HTTP, in TensorFlow Serving's REST form:
+"""Serves an export over HTTP, in TensorFlow Serving's REST form, and with a page for a browser:
 
-clipbench-serve --saved_model=runs/clip/saved_model
+clipbench-serve --saved_model=runs/clip/saved_model --search=photos
 
 Prints the address; SIGTERM or Ctrl-C ends it when the requests in flight are answered. Endpoints:
-/v1/models/<name> and below, /healthz, /metrics. What differs from TensorFlow Serving stands in
-docs/serving.md.
+/ for the page, /v1/models/<name> and below, /healthz, /metrics. What differs from TensorFlow
+Serving stands in docs/serving.md.
 """
 
 import sys
@@ -22,6 +22,12 @@ _MODEL = flags.DEFINE_string(
 _NAME = flags.DEFINE_string("name", None, "Of the model in URLs. Default: that of its folder.")
 _HOST = flags.DEFINE_string("host", "127.0.0.1", "Address; 0.0.0.0 lets other machines ask too.")
 _PORT = flags.DEFINE_integer("port", 8501, "Of the address; 0 for a free one.", 0, 65535)
+_SEARCH = flags.DEFINE_string(
+    "search",
+    None,
+    "Folder of pictures, or a data set such as emoji, that the page finds pictures in by a "
+    "caption. Their index is made once, and kept beside the model.",
+)
 _BATCH = flags.DEFINE_integer(
     "batch_rows", 64, "Rows of requests joined to one call of the model; 1 joins none.", 1
 )
@@ -51,6 +57,9 @@ def main(argv: list[str]) -> None:
         with tensorflow_log.suppressed():
             from clipbench_tf.serving import limits, server
             from clipbench_tf.serving.application import application
+            from clipbench_tf.serving.page.routes import routes
+            from clipbench_tf.serving.page.search import Search
+            from clipbench_tf.serving.page.searchable import Searchable
             from clipbench_tf.serving.served_model import ServedModel
 
         allowed = limits.Limits(
@@ -65,16 +74,19 @@ def main(argv: list[str]) -> None:
             batch_wait=_WAIT.value / 1000,
             threads=_THREADS.value,
         )
+        pictures = Searchable(_SEARCH.value) if _SEARCH.value else None
         listening = server.listen(_HOST.value, _PORT.value)
         served = ServedModel(folder, name=_NAME.value, limits=allowed)
-        address = f"{server.url(listening)}/v1/models/{served.name}"
+        search = Search(served, pictures) if pictures else None
+        page = server.url(listening)
+        address = f"{page}/v1/models/{served.name}"
         print(f"Loading {served.name} for {address} ...", flush=True)
         server.serve(
-            application(served, limits=allowed),
+            application(served, limits=allowed, routes=routes(served, search=search)),
             served,
             listening,
             limits=allowed,
-            ready=lambda: print(f"Ready: {address}", flush=True),
+            ready=lambda: print(f"Ready: {address}; the page: {page}/", flush=True),
         )
     except ModuleNotFoundError as error:
         sys.exit(f"Error: {error}; pip install 'clipbench-tf[serve]'.")

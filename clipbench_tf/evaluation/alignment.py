@@ -86,9 +86,8 @@ class Alignments:
         ):
             places = np.flatnonzero(mask)
             words, owners = words_of(ids[places].tolist(), self._encoders.tokenizer.decode)
-            of_words = np.full([len(words), len(row)], -np.inf, np.float32)
-            np.maximum.at(of_words, owners, row[:, places].T)
-            made.append(Alignment(picture, words, of_words.T.reshape(side, side, len(words))))
+            found = cosines_of_words(row[:, places], owners, len(words))
+            made.append(Alignment(picture, words, found.reshape(side, side, len(words))))
         return made
 
 
@@ -110,8 +109,28 @@ def words_of(
     Returns:
         The words, each with one piece or more, and the number of the word of each piece, int64.
     """
+    return words_in(decode([list(ids[: n + 1]) for n in range(len(ids))]))
+
+
+def words_in(spellings: Sequence[str]) -> tuple[tuple[str, ...], np.ndarray]:
+    """As `words_of`, from what the first 1, 2, 3, ... pieces of a text spell together."""
     # Where a word ends shows only in what follows: tokenizers strip the last space.
-    counts = [len(text.split()) for text in decode([list(ids[: n + 1]) for n in range(len(ids))])]
+    counts = [len(text.split()) for text in spellings]
     owners = np.maximum(np.cumsum(np.diff([0, *counts]) > 0) - 1, 0)
-    parts = [np.asarray(ids)[owners == word].tolist() for word in np.unique(owners)]
-    return tuple(decode(parts)), owners
+    return tuple(spellings[-1].split()) if spellings else (), owners
+
+
+def cosines_of_words(cosines: np.ndarray, owners: np.ndarray, words: int) -> np.ndarray:
+    """Of each word the highest cosine of its pieces.
+
+    Args:
+        cosines: of P patches and n pieces, [P, n].
+        owners: the number of the word of each piece, int64 [n].
+        words: W, how many there are.
+
+    Returns:
+        float32 [P, W].
+    """
+    found = np.full([words, len(cosines)], -np.inf, np.float32)
+    np.maximum.at(found, owners, cosines.T)
+    return found.T

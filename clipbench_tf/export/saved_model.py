@@ -15,7 +15,7 @@ from clipbench_tf.data.text.tokenizer import Tokenizer
 from clipbench_tf.evaluation.classifier import Classifier
 from clipbench_tf.evaluation.method_encoders import MethodEncoders
 from clipbench_tf.evaluation.scorers import Scorer
-from clipbench_tf.export import card, rebuilt, towers, warmup
+from clipbench_tf.export import alignment, card, rebuilt, towers, warmup
 from clipbench_tf.export.signatures import SignatureMaker, Signatures
 from clipbench_tf.export.stored_weights import StoredWeights
 from clipbench_tf.method import Method
@@ -80,6 +80,7 @@ def export(
     if tower == "image":
         facts["needs"] = []
     paths = stored.paths()
+    facts["aligns"] = alignment.NAME in functions
     facts["variables"] = [paths.get(variable.ref(), "") for variable in module.weights]
     options = tf.saved_model.SaveOptions(experimental_custom_gradients=False)  # for inference only
     with _replaced(folder) as partial:
@@ -117,6 +118,7 @@ def _servable(
             for name in ("represent_image", "represent_classes")
         )
         functions |= maker.of_scores({n: v for n, v in images.items() if n != "valid"}, texts)
+        functions |= maker.of_tokens()
     else:
         functions["serving_default"] = functions[f"encode_{tower}"]
     # Only what the signatures read is saved: no optimizer, no training heads, no queue.

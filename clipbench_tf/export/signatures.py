@@ -24,6 +24,7 @@ left out, in gRPC and in `saved_model_cli`; Python calls the function of the sam
   cosine they are those of `score`; late interaction has two, sim^I and sim^T of equation 4.
 - `image_features`: image, string [B] -> features [B, D], the pooled output of the image tower
   before its projection, for probes; valid.
+- `align`, of a method that aligns patches and words: described in `alignment.py`.
 
 k is a number, or one for each row, as TensorFlow Serving's row format has it; then K is that of the
 largest, and what a row did not ask for is "", -1 or 0.
@@ -45,7 +46,7 @@ import tensorflow as tf
 from clipbench_tf.evaluation.classifier import Classifier
 from clipbench_tf.evaluation.encoders import Representation
 from clipbench_tf.evaluation.method_encoders import MethodEncoders
-from clipbench_tf.export import answers
+from clipbench_tf.export import alignment, answers
 from clipbench_tf.export.saved_encoders import CLASS, IMAGE
 from clipbench_tf.export.stored_weights import StoredWeights
 from clipbench_tf.features import unit
@@ -185,6 +186,10 @@ class SignatureMaker:
                 classify_represented, [_IMAGE, *class_specs, _K], {"k": tf.constant(K)}
             ),
         }
+
+    def of_tokens(self) -> Signatures:
+        """`align`, if the method aligns patches and words."""
+        return alignment.signatures(self._encoders, self._traced)
 
     def _shared(self, function: Callable[..., Any], spec: tf.TensorSpec) -> Any:
         """A `tf.function` that other signatures call."""

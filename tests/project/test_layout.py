@@ -54,6 +54,7 @@ ROOMS = (
     "callbacks.tensorboard",
     "training",
     "serving",
+    "serving.page",
     "api",
     "planning.costs",
     "planning",

@@ -62,6 +62,10 @@ class HubTokenizer(tf.Module):
         rows = [[int(i) for i in row if low <= i < high or i == mask] for row in ids]
         return [str(self._tokenizer.detokenize(row)) if row else "" for row in rows]
 
+    def spell(self, ids: tf.RaggedTensor) -> tf.Tensor:
+        """In graph: what rows of pieces spell, int32 [N, (K)] -> string [N]."""
+        return tf.ensure_shape(self._tokenizer.detokenize(ids), [None])
+
 
 def _without_punctuation(texts: tf.Tensor) -> tf.Tensor:
     small = tf.strings.regex_replace(tf.strings.lower(texts), "[[:punct:]]", "")

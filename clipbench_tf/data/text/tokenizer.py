@@ -96,6 +96,12 @@ class Tokenizer(tf.Module):
             captions.append(text.decode("utf-8", errors="replace").strip())
         return captions
 
+    def spell(self, ids: tf.RaggedTensor) -> tf.Tensor:
+        """In graph: what rows of pieces spell, int32 [N, (K)] -> string [N]."""
+        pieces = tf.constant(bpe.load_bpe(self._merges).pieces)
+        texts = tf.strings.reduce_join(tf.gather(pieces, ids), axis=1)
+        return tf.strings.unicode_transcode(texts, "UTF-8", "UTF-8")  # half a letter is U+FFFD
+
     def _pieces(self, texts: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         """The pieces of the N words of `texts` [B], [N, K], and the row of each word, int64 [N].
 

@@ -1,0 +1,78 @@
+"""The signature `align` of an export, beside the method in memory."""
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from clipbench_tf.evaluation.alignment import Alignments, words_in
+from clipbench_tf.evaluation.method_encoders import MethodEncoders
+from clipbench_tf.evaluation.scorers import cosine
+from clipbench_tf.export import alignment, card
+from clipbench_tf.export.saved_model import export
+from clipbench_tf.objectives.image_text import ImageText
+from tests.evaluation.samples import COLOURS, NAMES, SIZE, png, tiny_method
+
+PICTURES = [png(colour) for colour in COLOURS[:3]]
+CAPTIONS = ["a green light", "unquestionably naïve 漢字!", "more words than sixteen " * 4]
+
+
+@pytest.fixture(scope="module")
+def encoders():
+    method, tokenizer = tiny_method()
+    return MethodEncoders(
+        method, tokenizer=tokenizer, scorer=cosine(method), image_size=SIZE, exact=True
+    )
+
+
+def test_an_export_aligns_as_the_method_does(encoders, tmp_path):
+    """Its scorer is the cosine, as that of DeFILIP."""
+    folder = export(
+        encoders.method,
+        encoders.tokenizer,
+        tmp_path / "model",
+        dataset="tiny",
+        classes=NAMES,
+        templates=("{}",),
+        scorer=encoders.scorer,
+        image_size=SIZE,
+    )
+    assert card.read(folder)["aligns"]
+    loaded = tf.saved_model.load(str(folder))
+    found = loaded.signatures["align"](image=tf.constant(PICTURES), text=tf.constant(CAPTIONS))
+    pixels, _ = encoders.pixels(tf.constant(PICTURES))
+    for n, reference in enumerate(Alignments(encoders, pixels.numpy(), CAPTIONS).run()):
+        spelling = [text.decode() for text in found["spelling"][n].numpy()]
+        places = [place for place, text in enumerate(spelling) if text]
+        words, owners = words_in([spelling[place] for place in places])
+        assert words == reference.words
+        cosines = found["cosines"][n].numpy()[:, places]
+        for word in range(len(words)):
+            np.testing.assert_allclose(
+                cosines[:, owners == word].max(axis=1),
+                reference.cosines[:, :, word].ravel(),
+                atol=1e-5,
+            )
+
+
+def test_a_bad_picture_is_told_and_an_empty_batch_has_an_empty_answer(encoders):
+    run = alignment.signatures(encoders)["align"]
+    found = run(tf.constant([PICTURES[0], b"none"]), tf.constant(["a cat", ""]))
+    assert found["valid"].numpy().tolist() == [True, False]
+    assert not any(found["spelling"][1].numpy())
+    nothing = run(tf.constant([], tf.string), tf.constant([], tf.string))
+    assert {name: value.shape[0] for name, value in nothing.items()} == {
+        "cosines": 0,
+        "spelling": 0,
+        "valid": 0,
+    }
+
+
+def test_methods_without_heads_for_tokens_or_a_square_of_patches_have_none(encoders, monkeypatch):
+    objective = encoders.method.objectives[1]
+    whole = objective.image_tokens
+    monkeypatch.setattr(objective, "image_tokens", lambda features: whole(features)[:, 1:])
+    assert alignment.signatures(encoders) == {}
+    method, _ = tiny_method()
+    method.objectives = [o for o in method.objectives if isinstance(o, ImageText)]
+    monkeypatch.setattr(encoders, "method", method)
+    assert alignment.signatures(encoders) == {}
