@@ -1,0 +1,54 @@
+import sys
+
+import numpy as np
+import onnx
+import onnxruntime
+import pytest
+
+from clipbench_tf.export.card import ExportError
+from clipbench_tf.export.runtimes import functions, onnx_models
+from tests.export.runtimes.conftest import encoders, same
+
+
+def run(session: onnxruntime.InferenceSession, inputs: np.ndarray) -> dict[str, np.ndarray]:
+    """The outputs by name."""
+    (given,), names = session.get_inputs(), [output.name for output in session.get_outputs()]
+    return dict(zip(names, session.run(names, {given.name: inputs}), strict=True))
+
+
+def test_both_towers_equal_the_export_in_batches_of_any_size(made, tmp_path):
+    lines = onnx_models.write(made.encoders, tmp_path)
+    assert "image.onnx (" in lines[0] and "text.onnx (" in lines[0]
+    image = onnxruntime.InferenceSession(tmp_path / "image.onnx")
+    same(run(image, made.pixels), made.image)
+    same(run(image, made.pixels[:1]), {name: value[:1] for name, value in made.image.items()})
+    same(run(image, made.pixels[:0]), {name: value[:0] for name, value in made.image.items()})
+    text = onnxruntime.InferenceSession(tmp_path / "text.onnx")
+    same(run(text, made.ids), made.text)
+    short = made.ids[:, : np.argmax(made.ids, axis=1).max() + 1]
+    assert short.shape[1] < made.ids.shape[1]
+    same(run(text, short), made.text)
+    assert text.get_inputs()[0].shape == ["batch", "length"]
+    for name in ("image", "text"):
+        model = onnx.load(tmp_path / f"{name}.onnx")
+        onnx.checker.check_model(model, full_check=True)
+        domains = {entry.domain: entry.version for entry in model.opset_import}
+        assert domains[""] == onnx_models.OPSET
+        assert {node.domain for node in model.graph.node} <= {""}  # no operators of a vendor
+
+
+def test_says_what_to_install(made, tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "tf2onnx", None)
+    with pytest.raises(ExportError, match="pip install 'tf2onnx"):
+        onnx_models.write(made.encoders, tmp_path)
+    assert not list(tmp_path.iterdir())
+
+
+def test_where_padding_counts_texts_have_one_length(tmp_path):
+    model = encoders("vit_padding")
+    onnx_models.write(model, tmp_path)
+    session = onnxruntime.InferenceSession(tmp_path / "text.onnx")
+    assert session.get_inputs()[0].shape == ["batch", 24]
+    ids = model.tokenizer(["a word", "two words more"]).numpy()
+    expected = functions.text(model)(ids)
+    same(run(session, ids), {name: value.numpy() for name, value in expected.items()})
