@@ -61,6 +61,7 @@ def _converted(
 ) -> bytes:
     """An ONNX model; its open axes are called `axes`."""
     try:
+        import onnx
         from tf2onnx import convert, verbose_logging
     except ImportError as error:
         raise ExportError(
@@ -68,13 +69,20 @@ def _converted(
             f"pip install 'tf2onnx>=1.17' 'onnx>=1.23'."
         ) from error
     functions.check_size(tower, Path(name).stem)
-    verbose_logging.set_level(verbose_logging.ERROR)
+    verbose_logging.set_level(verbose_logging.CRITICAL)  # what it only logs is checked below
     model, _ = convert.from_function(
         function,
         function.input_signature,
         opset=OPSET,
         custom_op_handlers={"Erfc": (_erfc, [])},
     )
+    known = {schema.name for schema in onnx.defs.get_all_schemas()}
+    unknown = {node.op_type for node in model.graph.node} - known
+    if unknown or len(model.graph.input) > 1:
+        wrong = sorted(unknown) or [value.name for value in model.graph.input][1:]
+        raise ExportError(
+            f"tf2onnx cannot convert this tower ({', '.join(wrong)}); export a SavedModel."
+        )
     for value in (*model.graph.input, *model.graph.output):
         for axis, dimension in zip(axes, value.type.tensor_type.shape.dim, strict=False):
             if not dimension.dim_value:

@@ -4,6 +4,7 @@ import numpy as np
 import onnx
 import onnxruntime
 import pytest
+import tensorflow as tf
 
 from clipbench_tf.export.card import ExportError
 from clipbench_tf.export.runtimes import functions, onnx_models
@@ -52,3 +53,10 @@ def test_where_padding_counts_texts_have_one_length(tmp_path):
     ids = model.tokenizer(["a word", "two words more"]).numpy()
     expected = functions.text(model)(ids)
     same(run(session, ids), {name: value.numpy() for name, value in expected.items()})
+
+
+def test_what_tf2onnx_cannot_convert_is_no_file_that_fails_later(made):
+    spec = [tf.TensorSpec([None, 4], tf.float32, name="x")]
+    function = tf.function(tf.math.lgamma, input_signature=spec, autograph=False)
+    with pytest.raises(ExportError, match=r"cannot convert this tower \(Lgamma\); export a Saved"):
+        onnx_models._converted(function, made.encoders.method.image_encoder, "x.onnx", ())
