@@ -128,7 +128,7 @@ def test_embeddings_are_those_of_the_towers(trained, model):
 def test_probabilities_are_those_of_the_served_signature(model):
     pictures = [png(colour) for colour in COLOURS]
     answers = tf.saved_model.load(str(model.folder)).signatures["serving_default"](
-        image=tf.constant(pictures)
+        image=tf.constant(pictures), k=tf.constant(len(NAMES))
     )
     probabilities = model.classify(pictures, NAMES)
     names = np.char.decode(answers["classes"].numpy().astype(bytes))

@@ -5,10 +5,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import tensorflow as tf
 
 from clipbench_tf.conversion.names.architecture import IMAGE_TOWERS, Architecture, ConversionError
-from clipbench_tf.export import card
+from clipbench_tf.export import card, variables
 
 
 @dataclasses.dataclass(frozen=True)
@@ -56,13 +55,4 @@ def read(folder: Path) -> Exported:
             f"TextTransformer can be written for other libraries."
         )
     towers = Architecture(kind, image, text, facts["resize"], facts["interpolation"])
-    return Exported(facts, towers, text["merges"], _values(folder, facts["variables"]))
-
-
-def _values(folder: Path, paths: list[str]) -> dict[str, np.ndarray]:
-    reader = tf.train.load_checkpoint(str(folder / "variables" / "variables"))
-    return {
-        path: reader.get_tensor(f"weights/{number}/.ATTRIBUTES/VARIABLE_VALUE")
-        for number, path in enumerate(paths)
-        if path
-    }
+    return Exported(facts, towers, text["merges"], variables.read(folder, facts))

@@ -60,9 +60,14 @@ class MethodEncoders:
         self.score = tf.function(self._score, reduce_retracing=True)
         self.score_texts = tf.function(self._score_texts, reduce_retracing=True)
 
-    def pixels(self, encoded: tf.Tensor) -> tf.Tensor:
-        """String [B] -> uint8 [B, H, W, 3]; errors as in `pictures.decode_all`."""
-        return pictures.decode_all(encoded, self.image_size, self.resize, self.interpolation)
+    def pixels(self, encoded: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        """String [B] -> uint8 [B, H, W, 3], and bool [B]: false where the bytes are no image."""
+        return pictures.decode(encoded, self.image_size, self.resize, self.interpolation)
+
+    def embed_dim(self) -> int:
+        """The width of the embeddings of both towers."""
+        ids = tf.zeros([1, self.tokenizer.context_length], tf.int32)
+        return int(self.method.text_encoder(ids, training=False).embedding.shape[-1])
 
     def images(self, pixels: tf.Tensor) -> ImageFeatures:
         """uint8 [B, H, W, 3] -> features."""
@@ -99,11 +104,11 @@ class MethodEncoders:
             return self.scorer.score_texts(classes, images)
 
     def _image_features(self, encoded: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        pixels, valid = pictures.decode(encoded, self.image_size, self.resize, self.interpolation)
+        pixels, valid = self.pixels(encoded)
         return tf.cast(self.images(pixels).pooled, tf.float32), valid
 
     def _represent_images(self, encoded: tf.Tensor) -> tuple[Representation, tf.Tensor]:
-        pixels, valid = pictures.decode(encoded, self.image_size, self.resize, self.interpolation)
+        pixels, valid = self.pixels(encoded)
         with self.precision():
             return self.scorer.images(self.images(pixels)), valid
 

@@ -2,7 +2,7 @@
 
 import tensorflow as tf
 
-from clipbench_tf.data.images.decoding import FORMATS
+from clipbench_tf.data.images import dimensions
 from clipbench_tf.data.images.image_views import evaluation_view
 
 
@@ -11,10 +11,16 @@ def decode(
 ) -> tuple[tf.Tensor, tf.Tensor]:
     """Decodes `encoded`, string [B], in graph to `evaluation_view`s.
 
+    What its header says to be larger than `dimensions.LARGEST` is no image.
+
     Returns:
         uint8 [B, size, size, 3], black where the bytes are no image, and bool [B]: true where
         they are one.
     """
+
+    def view(one: tf.Tensor) -> tf.Tensor:
+        return evaluation_view(dimensions.refused(one), size, resize, interpolation)
+
     count = tf.size(encoded, tf.int64)
     with tf.device("/CPU:0"):
         # A failing op ends a whole graph; with ignore_errors, tf.data drops only its element.
@@ -22,7 +28,7 @@ def decode(
             tf.data.Dataset.from_tensor_slices(encoded)
             .enumerate()
             .map(
-                lambda row, one: (row, evaluation_view(one, size, resize, interpolation)),
+                lambda row, one: (row, view(one)),
                 num_parallel_calls=tf.data.AUTOTUNE,
             )
             .ignore_errors()
@@ -36,26 +42,3 @@ def decode(
     black = tf.zeros(tf.stack([count, size, size, 3]), tf.uint8)
     pixels = tf.tensor_scatter_nd_update(black, rows, pixels)
     return tf.ensure_shape(pixels, [None, size, size, 3]), valid
-
-
-def decode_all(
-    encoded: tf.Tensor, size: int, resize: float, interpolation: str = "bilinear"
-) -> tf.Tensor:
-    """Decodes `encoded`, string [B], to uint8 [B, size, size, 3].
-
-    Raises:
-        tf.errors.InvalidArgumentError: if the bytes of some rows are no image; names the rows.
-    """
-    pixels, valid = decode(encoded, size, resize, interpolation)
-    bad = tf.where(~valid)[:, 0]
-    check = tf.debugging.Assert(
-        tf.reduce_all(valid),
-        [
-            "The bytes in these rows of the batch are no image that can be decoded "
-            f"({FORMATS} is expected), rows:",
-            bad,
-        ],
-        summarize=32,
-    )
-    with tf.control_dependencies([check]):
-        return tf.identity(pixels)

@@ -33,11 +33,9 @@ class ExportedModel(SavedEncoders):
         pictures = _listed(pictures)
 
         def embeddings(start: int, part: tf.Tensor) -> tf.Tensor:
-            try:
-                return self._run["encode_image"](image=part)["embedding"]
-            except tf.errors.InvalidArgumentError:
-                _refuse(pictures, start, self.represent_images(part)[1])
-                raise
+            embedding, valid = self.embed_images(part)
+            _refuse(pictures, start, valid)
+            return embedding
 
         return self._joined(_read(pictures), embeddings)
 
@@ -52,7 +50,7 @@ class ExportedModel(SavedEncoders):
         texts = [cleaning.clean(t) for t in _listed(texts)] if clean else _listed(texts)
 
         def embeddings(start: int, part: tf.Tensor) -> tf.Tensor:
-            return self._run["encode_text"](text=part)["embedding"]
+            return self._signature("encode_text")(text=part)["embedding"]
 
         return self._joined(texts, embeddings)
 

@@ -2,6 +2,7 @@
 
 import importlib
 from pathlib import Path
+from typing import Any
 
 import tensorflow as tf
 
@@ -15,7 +16,8 @@ class SavedEncoders:
     """`Encoders` of the SavedModel in `folder`, without the Python code of its method.
 
     An export of version 0.3.0 or before has fewer signatures: its `image_features` are embeddings
-    (`feature_kind` says so), and its `score_texts` are those of `score`, if that is a cosine.
+    (`feature_kind` says so), and its `score_texts` are those of `score`, if that is a cosine. One
+    of a single tower has that tower's alone.
 
     Raises:
         ExportError: if `folder` holds no SavedModel of clipbench_tf, or a damaged one, or one
@@ -37,17 +39,17 @@ class SavedEncoders:
 
     def represent_images(self, encoded: tf.Tensor) -> tuple[Representation, tf.Tensor]:
         """String [B] -> tensors [B, ...], and bool [B]: false where the bytes are no image."""
-        outputs = self._run["represent_image"](image=encoded)
+        outputs = self._signature("represent_image")(image=encoded)
         valid = outputs.pop("valid")
         return outputs, valid
 
     def represent_classes(self, prompts: tf.Tensor) -> Representation:
         """String [C, T], the T prompts of each class -> tensors [C, ...]."""
-        return self._run["represent_classes"](prompts=prompts)
+        return self._signature("represent_classes")(prompts=prompts)
 
     def score(self, images: Representation, classes: Representation) -> tf.Tensor:
         """Similarities of pictures to texts, float32 [B, C]."""
-        return self._run["score"](**_inputs(images, classes))["scores"]
+        return self._signature("score")(**_inputs(images, classes))["scores"]
 
     def score_texts(self, classes: Representation, images: Representation) -> tf.Tensor:
         """Similarities of texts to pictures, float32 [C, B].
@@ -75,12 +77,31 @@ class SavedEncoders:
             outputs = self._run["image_features"](image=encoded)
             return outputs["features"], outputs["valid"]
         images, valid = self.represent_images(encoded)
-        if "embedding" in images:
-            return images["embedding"], valid
-        good = tf.boolean_mask(encoded, valid)  # `encode_image` takes no other
-        embedding = self._run["encode_image"](image=good)["embedding"]
+        return (images["embedding"], valid) if "embedding" in images else self.embed_images(encoded)
+
+    def embed_images(self, encoded: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        """String [B] -> float32 [B, E] of unit length, and bool [B]: false where there is none."""
+        encode = self._signature("encode_image")
+        if "valid" in encode.structured_outputs:
+            outputs = encode(image=encoded)
+            return outputs["embedding"], outputs["valid"]
+        _, valid = self.represent_images(encoded)  # of version 0.4.0, which takes pictures alone
+        embedding = encode(image=tf.boolean_mask(encoded, valid))["embedding"]
         shape = [tf.size(encoded, tf.int64), embedding.shape[1]]
         return tf.scatter_nd(tf.where(valid), embedding, shape), valid
+
+    def _signature(self, name: str) -> Any:
+        """The signature `name`.
+
+        Raises:
+            ExportError: if the export does not have it, as it holds one tower alone.
+        """
+        if name not in self._run:
+            raise card.ExportError(
+                f"The export in {str(self.folder)!r} holds the {self.card.get('tower')} tower "
+                f"alone, and has no {name!r}; give an export of both."
+            )
+        return self._run[name]
 
 
 def _inputs(images: Representation, classes: Representation) -> Representation:

@@ -8,17 +8,19 @@ from typing import Any
 
 import keras
 import tensorflow as tf
-from tensorflow.types.experimental import ConcreteFunction
 
 from clipbench_tf.data.text.hub_tokenizer import HubTokenizer
 from clipbench_tf.data.text.tokenizer import Tokenizer
 from clipbench_tf.evaluation.classifier import Classifier
 from clipbench_tf.evaluation.method_encoders import MethodEncoders
 from clipbench_tf.evaluation.scorers import Scorer
-from clipbench_tf.export import card, towers
-from clipbench_tf.export.signatures import signatures
+from clipbench_tf.export import card, rebuilt, towers, warmup
+from clipbench_tf.export.signatures import SignatureMaker, Signatures
+from clipbench_tf.export.stored_weights import StoredWeights
 from clipbench_tf.method import Method
 from clipbench_tf.record import packages
+
+TOWERS = ("both", "image", "text")
 
 
 def export(
@@ -33,13 +35,16 @@ def export(
     image_size: int,
     resize: float = 256 / 224,
     interpolation: str = "bilinear",
+    weights: str = "float32",
+    tower: str = "both",
 ) -> Path:
     """Writes `method` to `folder`, whole or not at all; replaces an earlier export there.
 
     The signatures, described in `signatures.py`, compute in float32, which every machine supports,
     whatever precision the method was trained in. The model card is the file
     `assets.extra/clipbench_tf.json`. Its `needs` names the packages whose operations the model
-    uses besides TensorFlow's own: none, unless the tokenizer is one of KerasHub.
+    uses besides TensorFlow's own: none, unless the tokenizer is one of KerasHub. Beside it are
+    requests that TensorFlow Serving warms up with.
 
     Args:
         method: built, with the weights to export.
@@ -51,15 +56,18 @@ def export(
         scorer: the method's own similarity.
         image_size: in pixels, as the image tower expects.
         resize, interpolation: see `MethodEncoders`.
+        weights: as which they are stored, see `StoredWeights`.
+        tower: "both", or one alone, "image" or "text", whose signatures and weights are written.
 
     Returns:
         `folder`.
 
     Raises:
-        ExportError: if `folder` holds something else, or there are no classes or templates.
+        ExportError: if `folder` holds something else, there are no classes or templates, or an
+            option is unknown.
     """
     folder = Path(folder)
-    _check(method, folder, classes, templates)
+    _check(method, folder, classes, templates, tower)
     encoders = MethodEncoders(
         method,
         tokenizer=tokenizer,
@@ -69,56 +77,92 @@ def export(
         interpolation=interpolation,
         exact=True,
     )
-    module, functions = _servable(encoders, Classifier(encoders, classes, templates), classes)
+    stored = StoredWeights(method, weights)
+    module, functions = _servable(encoders, stored, classes, templates, tower)
     partial = folder.with_name(f"{folder.name}.partial")
     shutil.rmtree(partial, ignore_errors=True)
     options = tf.saved_model.SaveOptions(experimental_custom_gradients=False)  # for inference only
     tf.saved_model.save(module, str(partial), functions, options)
-    trained_on = {"dataset": dataset, "classes": len(classes), "templates": list(templates)}
-    embedding = functions["encode_text"].structured_outputs["embedding"]
-    facts = {**trained_on, **_facts(encoders), "embed_dim": int(embedding.shape[-1])}
-    facts |= towers.facts(method, module.weights)
-    card.write(facts, partial)
+    facts = _facts(encoders, dataset, classes, templates)
+    paths = stored.paths()
+    kept = {"variables": [paths.get(variable.ref(), "") for variable in module.weights]}
+    card.write({**facts, "weights": weights, "tower": tower, **kept}, partial)
+    warmup.write(partial, functions, image_size)
     _swap(partial, folder)
     return folder
 
 
 def _servable(
-    encoders: MethodEncoders, classifier: Classifier, classes: Sequence[str]
-) -> tuple[tf.Module, dict[str, ConcreteFunction]]:
+    encoders: MethodEncoders,
+    stored: StoredWeights,
+    classes: Sequence[str],
+    templates: Sequence[str],
+    tower: str,
+) -> tuple[tf.Module, Signatures]:
     """The module to save, which owns the weights, and its signatures."""
     module = tf.Module(name="clipbench_tf")
-    module.tokenizer = encoders.tokenizer
-    module.classifier = classifier.parts = [
-        {name: tf.Variable(value, trainable=False) for name, value in part.items()}
-        for part in classifier.parts
-    ]
-    with encoders.precision():
-        functions = signatures(encoders, classifier, classes)
+    maker = SignatureMaker(encoders, stored)
+    functions: Signatures = {}
+    if tower != "text":
+        functions |= maker.of_images()
+    if tower != "image":
+        module.tokenizer = encoders.tokenizer
+        functions |= maker.of_texts()
+    if tower == "both":
+        classifier = Classifier(encoders, classes, templates)
+        module.classifier = classifier.parts = [
+            {name: tf.Variable(value, trainable=False) for name, value in part.items()}
+            for part in classifier.parts
+        ]
+        functions |= maker.of_both(classifier, classes, templates)
+        images, texts = (
+            functions[name].get_concrete_function().structured_outputs
+            for name in ("represent_image", "represent_classes")
+        )
+        functions |= maker.of_scores({n: v for n, v in images.items() if n != "valid"}, texts)
+    else:
+        functions["serving_default"] = functions[f"encode_{tower}"]
     # Only what the signatures read is saved: no optimizer, no training heads, no queue.
-    read = {v.ref(): v for f in functions.values() for v in f.graph.variables}
+    graphs = [function.get_concrete_function().graph for function in functions.values()]
+    read = {v.ref(): v for graph in graphs for v in graph.variables}
     module.weights = list(read.values())
+    for name in ("serving_default", "classify", "classify_represented"):
+        if name in functions:  # callable from Python without the inputs that have defaults
+            setattr(module, name, functions[name])
     return module, functions
 
 
-def _facts(encoders: MethodEncoders) -> dict[str, Any]:
-    """The fields of the model card that come from the encoders."""
+def _facts(
+    encoders: MethodEncoders, dataset: str, classes: Sequence[str], templates: Sequence[str]
+) -> dict[str, Any]:
+    """The fields of the model card that do not depend on how it is stored."""
     return {
         "method": encoders.method.name,
+        "dataset": dataset,
+        "classes": len(classes),
+        "class_names": list(classes),
+        "templates": list(templates),
         "image_size": encoders.image_size,
         "resize": encoders.resize,
         "interpolation": encoders.interpolation,
         "context_length": encoders.tokenizer.context_length,
+        "embed_dim": encoders.embed_dim(),
         "scorer": encoders.scorer.name,
         "temperature": float(1 / encoders.scorer.scale()),
         "precision": "float32",
         "trained_in": keras.config.dtype_policy().name,
         "needs": list(encoders.tokenizer.needs),
         "versions": packages(),
+        "towers": towers.facts(encoders.method),
+        **rebuilt.facts(encoders.method, encoders.scorer),
     }
 
 
-def _check(method: Method, folder: Path, classes: Sequence[str], templates: Sequence[str]) -> None:
+def _check(
+    method: Method, folder: Path, classes: Sequence[str], templates: Sequence[str], tower: str
+) -> None:
+    if tower not in TOWERS:
+        raise card.ExportError(f"There is no tower {tower!r}; there are {', '.join(TOWERS)}.")
     if not method.built:
         raise card.ExportError(
             "The method has no weights yet; build it and train it before the export."
@@ -126,7 +170,7 @@ def _check(method: Method, folder: Path, classes: Sequence[str], templates: Sequ
     if isinstance(classes, str) or isinstance(templates, str):
         raise card.ExportError("classes and templates are lists of strings, not one string.")
     card.check_templates(templates)
-    if not classes or not templates:
+    if tower == "both" and not (classes and templates):
         raise card.ExportError(
             f"An export needs class names and templates; got {len(classes)} and {len(templates)}."
         )

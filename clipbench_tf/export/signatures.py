@@ -1,116 +1,232 @@
-"""The signatures of an exported model.
+"""The signatures of an exported model, by TensorFlow Serving's conventions.
 
-B pictures or texts, E width of the shared space, C classes, T prompts of a class. All numbers
-are float32; pictures are encoded files (JPEG, PNG, ...).
+B pictures or texts, E width of the shared space, C classes, T prompts of a class, K answers. All
+numbers are float32; pictures are encoded files (JPEG, PNG, ...). `valid` is false for bytes that
+are no picture, or one that is too large: they never fail the others. Inputs with a default may be
+left out, in gRPC and in `saved_model_cli`; Python calls the function of the same name then, as in
+`model.serving_default(image)`.
 
-- `serving_default`: image, string [B] -> scores [B, C], the probabilities of the classes at the
-  learnt temperature, highest first; classes, string [B, C], their names in the same order, so
-  that classes[:, 0] is the answer.
-- `encode_image`: image, string [B] -> embedding [B, E], unit length.
+- `serving_default`: image, string [B]; k, by default 5 or C if that is less -> classes, string
+  [B, K], the best first, out of the names that were exported; scores [B, K], their probabilities
+  among all C at the learnt temperature; valid, bool [B]. K is k, or C if that is less. Without a
+  picture, classes are "" and scores 0.
+- `classify`: the same among the names in the request: classes, string [B, C] or [1, C]; templates,
+  string [T] or [B, T], by default those of the export.
+- `classify_represented`: the same among classes that `represent_classes` gave, named as in `score`
+  -> indices, int32 [B, K], in place of names, and -1 without a picture.
+- `encode_image`: image, string [B] -> embedding [B, E], unit length, or 0; valid.
 - `encode_text`: text, string [B] -> embedding [B, E], unit length.
-- `represent_image`: image, string [B] -> valid, bool [B], false where the bytes are no image, and
-  the scorer's tensors [B, ...].
+- `represent_image`: image, string [B] -> valid, and the scorer's tensors [B, ...].
 - `represent_classes`: prompts, string [C, T] -> the scorer's tensors [C, ...].
 - `score`: those tensors, named image_<name> and class_<name> -> scores [B, C], similarities of
   pictures to texts in [-1, 1].
 - `score_texts`: the same tensors -> scores [C, B], similarities of texts to pictures. With the
   cosine they are those of `score`; late interaction has two, sim^I and sim^T of equation 4.
 - `image_features`: image, string [B] -> features [B, D], the pooled output of the image tower
-  before its projection, for probes; valid, bool [B], as above.
+  before its projection, for probes; valid.
 
-The first two raise InvalidArgumentError for bytes that are no image, naming their rows. Evaluation
-with the method's own scorer uses the others (`saved_encoders.py`). Exports of version 0.3.0 and
-before have no `score_texts` and no `image_features`.
+k is a number, or one for each row, as TensorFlow Serving's row format has it; then K is that of the
+largest, and what a row did not ask for is "", -1 or 0.
+
+An export of one tower has the signatures that need no other, and its `encode_` signature once more
+as `serving_default`.
+
+Exports of version 0.4.0 and before have no `classify`, no k and no `valid` in the first and in
+`encode_image`, which raise InvalidArgumentError; those of 0.3.0 and before have no `score_texts`
+and no `image_features`.
 """
 
-from collections.abc import Callable, Sequence
+import inspect
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 import tensorflow as tf
-from tensorflow.types.experimental import ConcreteFunction
 
 from clipbench_tf.evaluation.classifier import Classifier
 from clipbench_tf.evaluation.encoders import Representation
 from clipbench_tf.evaluation.method_encoders import MethodEncoders
+from clipbench_tf.export import answers
 from clipbench_tf.export.saved_encoders import CLASS, IMAGE
+from clipbench_tf.export.stored_weights import StoredWeights
 from clipbench_tf.features import unit
 
+K = 5  # answers, unless a request says how many
 
-def signatures(
-    encoders: MethodEncoders, classifier: Classifier, classes: Sequence[str]
-) -> dict[str, ConcreteFunction]:
-    """The concrete function of each signature; `classes` are the class names of `classifier`."""
-    names = tf.constant([classes[i] for i in classifier.order])
+Signatures = dict[str, Any]  # what `tf.function` returns, by name
+_Outputs = dict[str, tf.Tensor]
 
-    def encode_image(image: tf.Tensor) -> dict[str, tf.Tensor]:
-        return {"embedding": unit(encoders.images(encoders.pixels(image)).embedding)}
-
-    def encode_text(text: tf.Tensor) -> dict[str, tf.Tensor]:
-        return {"embedding": unit(encoders.texts(text).embedding)}
-
-    def represent_image(image: tf.Tensor) -> dict[str, tf.Tensor]:
-        representation, valid = encoders.represent_images(image)
-        return representation | {"valid": valid}
-
-    def image_features(image: tf.Tensor) -> dict[str, tf.Tensor]:
-        features, valid = encoders.image_features(image)
-        return {"features": features, "valid": valid}
-
-    def represent_classes(prompts: tf.Tensor) -> dict[str, tf.Tensor]:
-        return encoders.represent_classes(prompts)
-
-    def serving_default(image: tf.Tensor) -> dict[str, tf.Tensor]:
-        images = encoders.scorer.images(encoders.images(encoders.pixels(image)))
-        scores = [encoders.scorer.score(images, part) for part in classifier.parts]
-        logits = encoders.scorer.scale() * tf.concat(scores, axis=1)
-        best, order = tf.math.top_k(tf.nn.softmax(logits), k=len(classifier.order))
-        return {"scores": best, "classes": tf.gather(names, order)}
-
-    image = tf.TensorSpec([None], tf.string, name="image")
-    functions = {
-        "serving_default": _concrete(serving_default, image),
-        "encode_image": _concrete(encode_image, image),
-        "encode_text": _concrete(encode_text, tf.TensorSpec([None], tf.string, name="text")),
-        "represent_image": _concrete(represent_image, image),
-        "image_features": _concrete(image_features, image),
-        "represent_classes": _concrete(
-            represent_classes, tf.TensorSpec([None, None], tf.string, name="prompts")
-        ),
-    }
-    return functions | _scores(encoders, functions)
+_IMAGE = tf.TensorSpec([None], tf.string, name="image")
+_TEXT = tf.TensorSpec([None], tf.string, name="text")
+_PROMPTS = tf.TensorSpec([None, None], tf.string, name="prompts")
+_K = tf.TensorSpec(None, tf.int32, name="k")
 
 
-def _scores(
-    encoders: MethodEncoders, functions: dict[str, ConcreteFunction]
-) -> dict[str, ConcreteFunction]:
-    """`score` and `score_texts`; their inputs are the outputs of the `represent_` signatures."""
-    images, classes = (
-        dict(functions[name].structured_outputs)
-        for name in ("represent_image", "represent_classes")
-    )
-    images.pop("valid")
+class SignatureMaker:
+    """Makes the signatures of `encoders`, which read `weights`; the docstring of the file has them.
 
-    def parts(tensors: Representation) -> tuple[Representation, Representation]:
-        image = {name: tensors[IMAGE + name] for name in images}
-        return image, {name: tensors[CLASS + name] for name in classes}
+    Args:
+        encoders: the model.
+        weights: of its method.
+    """
 
-    def score(**tensors: tf.Tensor) -> dict[str, tf.Tensor]:
-        image, class_ = parts(tensors)
-        return {"scores": encoders.scorer.score(image, class_)}
+    def __init__(self, encoders: MethodEncoders, weights: StoredWeights) -> None:
+        self._encoders, self._weights = encoders, weights
+        # Without their tf.function, whose trace would read the method's own weights.
+        self._represent_images = encoders.represent_images.python_function
+        self._represent_classes = encoders.represent_classes.python_function
+        self._image_features = encoders.image_features.python_function
 
-    def score_texts(**tensors: tf.Tensor) -> dict[str, tf.Tensor]:
-        image, class_ = parts(tensors)
-        return {"scores": encoders.scorer.score_texts(class_, image)}
+    def of_images(self) -> Signatures:
+        """Those that need the image tower alone."""
+        encoders = self._encoders
 
-    specs = {
-        prefix + name: tf.TensorSpec(output.shape, output.dtype, name=prefix + name)
-        for prefix, outputs in ((IMAGE, images), (CLASS, classes))
+        def encode_image(image: tf.Tensor) -> _Outputs:
+            pixels, valid = encoders.pixels(image)
+            embedding = unit(encoders.images(pixels).embedding)
+            return {"embedding": tf.where(valid[:, tf.newaxis], embedding, 0.0), "valid": valid}
+
+        def represent_image(image: tf.Tensor) -> _Outputs:
+            representation, valid = self._represent_images(image)
+            return representation | {"valid": valid}
+
+        def image_features(image: tf.Tensor) -> _Outputs:
+            features, valid = self._image_features(image)
+            return {"features": features, "valid": valid}
+
+        functions = (encode_image, represent_image, image_features)
+        return {f.__name__: self._traced(f, [_IMAGE]) for f in functions}
+
+    def of_texts(self) -> Signatures:
+        """Those that need the text tower alone."""
+
+        def encode_text(text: tf.Tensor) -> _Outputs:
+            return {"embedding": unit(self._encoders.texts(text).embedding)}
+
+        def represent_classes(prompts: tf.Tensor) -> _Outputs:
+            return self._represent_classes(prompts)
+
+        return {
+            "encode_text": self._traced(encode_text, [_TEXT]),
+            "represent_classes": self._traced(represent_classes, [_PROMPTS]),
+        }
+
+    def of_both(
+        self, classifier: Classifier, classes: Sequence[str], templates: Sequence[str]
+    ) -> Signatures:
+        """Those that need both towers.
+
+        Args:
+            classifier: that `serving_default` answers by.
+            classes: the class names of `classifier`.
+            templates: the default of `classify`.
+        """
+        scorer = self._encoders.scorer
+        names = tf.constant([classes[i] for i in classifier.order])
+
+        def serving_default(image: tf.Tensor, k: tf.Tensor) -> _Outputs:
+            images, valid = self._represent_images(image)
+            scores = tf.concat([scorer.score(images, part) for part in classifier.parts], axis=1)
+            places, scores, shown = answers.best(scores, scorer.scale(), k, valid)
+            found = answers.named(names, places, shown)
+            return {"classes": found, "scores": scores, "valid": valid}
+
+        def classify(
+            image: tf.Tensor, classes: tf.Tensor, templates: tf.Tensor, k: tf.Tensor
+        ) -> _Outputs:
+            images, valid = self._represent_images(image)
+            every, scores = answers.scores_of_names(
+                classes,
+                templates,
+                lambda prompts: scorer.score(images, self._represent_classes(prompts)),
+                tf.size(valid),
+            )
+            places, scores, shown = answers.best(scores, scorer.scale(), k, valid)
+            found = answers.named(every, places, shown)
+            return {"classes": found, "scores": scores, "valid": valid}
+
+        asked = [
+            _IMAGE,
+            tf.TensorSpec([None, None], tf.string, name="classes"),
+            tf.TensorSpec(None, tf.string, name="templates"),
+            _K,
+        ]
+        few = tf.constant(min(K, len(names)))
+        prompts = {"templates": tf.constant(list(templates)), "k": tf.constant(K)}
+        return {
+            "serving_default": self._traced(serving_default, [_IMAGE, _K], {"k": few}),
+            "classify": self._traced(classify, asked, prompts),
+        }
+
+    def of_scores(self, images: Representation, classes: Representation) -> Signatures:
+        """Those that compare what the `represent_` signatures gave.
+
+        Args:
+            images, classes: their outputs, of which the shapes and types count.
+        """
+        scorer = self._encoders.scorer
+        image_specs, class_specs = _specs(IMAGE, images), _specs(CLASS, classes)
+
+        def score(**tensors: tf.Tensor) -> _Outputs:
+            return {"scores": scorer.score(_part(IMAGE, tensors), _part(CLASS, tensors))}
+
+        def score_texts(**tensors: tf.Tensor) -> _Outputs:
+            return {"scores": scorer.score_texts(_part(CLASS, tensors), _part(IMAGE, tensors))}
+
+        def classify_represented(image: tf.Tensor, k: tf.Tensor, **tensors: tf.Tensor) -> _Outputs:
+            pictures, valid = self._represent_images(image)
+            scores = scorer.score(pictures, _part(CLASS, tensors))
+            places, scores, shown = answers.best(scores, scorer.scale(), k, valid)
+            return {"indices": tf.where(shown, places, -1), "scores": scores, "valid": valid}
+
+        return {
+            "score": self._traced(score, [*image_specs, *class_specs]),
+            "score_texts": self._traced(score_texts, [*image_specs, *class_specs]),
+            "classify_represented": self._traced(
+                classify_represented, [_IMAGE, *class_specs, _K], {"k": tf.constant(K)}
+            ),
+        }
+
+    def _traced(
+        self,
+        function: Callable[..., _Outputs],
+        specs: Sequence[tf.TensorSpec],
+        defaults: Mapping[str, tf.Tensor] | None = None,
+    ) -> Any:
+        """A `tf.function` with parameters named as `specs`; the last ones may have `defaults`.
+
+        TensorFlow saves a default as that of the signature if it is a tensor.
+        """
+        missing = inspect.Parameter.empty
+        signature = inspect.Signature(
+            [
+                inspect.Parameter(
+                    spec.name,
+                    inspect.Parameter.POSITIONAL_OR_KEYWORD,
+                    default=(defaults or {}).get(spec.name, missing),
+                )
+                for spec in specs
+            ]
+        )
+
+        def named(*values: tf.Tensor, **tensors: tf.Tensor) -> _Outputs:
+            given = signature.bind(*values, **tensors).arguments
+            with self._weights.read(), self._encoders.precision():
+                return function(**given)
+
+        named.__name__ = function.__name__
+        named.__signature__ = signature  # type: ignore[attr-defined]  # what tf.function reads
+        made = tf.function(named, input_signature=list(specs), autograph=False)
+        made.get_concrete_function()
+        return made
+
+
+def _part(prefix: str, tensors: Mapping[str, tf.Tensor]) -> Representation:
+    """Those whose name begins with `prefix`, without it."""
+    return {n.removeprefix(prefix): v for n, v in tensors.items() if n.startswith(prefix)}
+
+
+def _specs(prefix: str, outputs: Representation) -> list[tf.TensorSpec]:
+    return [
+        tf.TensorSpec(output.shape, output.dtype, name=prefix + name)
         for name, output in outputs.items()
-    }
-    return {
-        "score": tf.function(score).get_concrete_function(**specs),
-        "score_texts": tf.function(score_texts).get_concrete_function(**specs),
-    }
-
-
-def _concrete(function: Callable, spec: tf.TensorSpec) -> ConcreteFunction:
-    return tf.function(function, autograph=False).get_concrete_function(spec)
+    ]

@@ -62,7 +62,7 @@ def pair(request, tmp_path_factory, pictures):
 
 def test_towers_equal(pair, pictures):
     model, published, made, _ = pair
-    seen = building.encoders(published, made).pixels(tf.constant(pictures))
+    seen = building.encoders(published, made).pixels(tf.constant(pictures))[0]
     ids = api.Tokenizer(context_length=20)(tf.constant(TEXTS)).numpy()
     ids[0, 2] = MASK_ID
     images, texts = made.image_encoder(seen), made.text_encoder(ids)
@@ -78,7 +78,7 @@ def test_towers_equal(pair, pictures):
 
 def test_heads_equal(pair, pictures):
     model, published, made, _ = pair
-    seen = building.encoders(published, made).pixels(tf.constant(pictures))
+    seen = building.encoders(published, made).pixels(tf.constant(pictures))[0]
     ids = api.Tokenizer(context_length=20)(tf.constant(TEXTS)).numpy()
     images, texts = made.image_encoder(seen), made.text_encoder(ids)
     heads = {objective.name: objective for objective in made.objectives}
@@ -125,7 +125,7 @@ def test_filip_export_scores_as_the_released_code_does(encoder, tmp_path, pictur
 
     published = origins.declip(tmp_path / "ckpt.pth.tar", None)
     made, _ = building.method(published)
-    seen = building.encoders(published, made).pixels(tf.constant(pictures)).numpy()
+    seen = building.encoders(published, made).pixels(tf.constant(pictures))[0].numpy()
     tokenizer = api.Tokenizer(context_length=20)
     with torch.no_grad():
         patches = model.visual(normalised(seen, *statistics.IMAGENET))[2]

@@ -50,13 +50,3 @@ def test_batches_without_any_image(encoded):
     pixels, valid = pictures.decode(tf.constant(encoded, tf.string, [len(encoded)]), 8, 1.0)
     assert pixels.shape == (len(encoded), 8, 8, 3)
     assert not np.any(valid)
-
-
-def test_names_the_rows_that_are_no_image():
-    tiff = encoded_as("TIFF", Image.new("RGB", (8, 8)))
-    encoded = tf.constant([png(COLOURS[0]), tiff, png(COLOURS[1])[:40]])
-    with pytest.raises(
-        tf.errors.InvalidArgumentError, match=r"(?s)no image that .*WebP.*rows.*\[1 2\]"
-    ):
-        tf.function(pictures.decode_all)(encoded, 8, 1.0)
-    assert pictures.decode_all(encoded[:1], 8, 1.0).shape == (1, 8, 8, 3)

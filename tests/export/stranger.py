@@ -31,7 +31,8 @@ images = [base64.b64decode(image) for image in request["images"]]
 
 def ask(folder: str) -> dict:
     """The outputs, signatures and ops of the export in `folder`."""
-    run = tf.saved_model.load(folder).signatures
+    model = tf.saved_model.load(folder)
+    run = model.signatures
 
     with open(f"{folder}/saved_model.pb", "rb") as file:
         saved = saved_model_pb2.SavedModel.FromString(file.read())
@@ -41,12 +42,11 @@ def ask(folder: str) -> dict:
     ops = {node.op for node in nodes} - functions
 
     texts = run["encode_text"](text=tf.constant(request["texts"]))
-    served = run["serving_default"](image=tf.constant(images))
-    try:
-        run["serving_default"](image=tf.constant([images[0], b"no image"]))
-        error = None
-    except tf.errors.InvalidArgumentError as caught:
-        error = str(caught)
+    five = tf.constant(5)
+    served = run["serving_default"](image=tf.constant(images), k=five)
+    mixed = tf.constant([images[0], b"no image", images[1]])
+    bad = run["serving_default"](image=mixed, k=five)
+    bad_embedding = run["encode_image"](image=mixed)
     none = tf.constant([], tf.string)
     return {
         "modules": sorted(name for name in Absent.NAMES if name in sys.modules),
@@ -63,14 +63,21 @@ def ask(folder: str) -> dict:
         "text": texts["embedding"].numpy().tolist(),
         "scores": served["scores"].numpy().tolist(),
         "classes": [[name.decode() for name in row] for row in served["classes"].numpy()],
-        "one": run["serving_default"](image=tf.constant(images[:1]))["scores"].numpy().tolist(),
+        "one": run["serving_default"](image=tf.constant(images[:1]), k=five)["scores"]
+        .numpy()
+        .tolist(),
         "empty": [
             list(run["encode_image"](image=none)["embedding"].shape),
             list(run["encode_text"](text=none)["embedding"].shape),
-            list(run["serving_default"](image=none)["scores"].shape),
-            list(run["serving_default"](image=none)["classes"].shape),
+            list(run["serving_default"](image=none, k=five)["scores"].shape),
+            list(run["serving_default"](image=none, k=five)["classes"].shape),
         ],
-        "error": error,
+        "bad": [bad["valid"].numpy().tolist(), bad["scores"].numpy().tolist()],
+        "bad_embedding": [
+            bad_embedding["valid"].numpy().tolist(),
+            bad_embedding["embedding"].numpy().tolist(),
+        ],
+        "without_k": model.serving_default(tf.constant(images))["scores"].numpy().tolist(),
     }
 
 

@@ -46,7 +46,7 @@ def test_text_scores_and_features_equal_those_in_memory(made):
     assert text_scores_of(loaded).shape == (3, 5)
     np.testing.assert_allclose(text_scores_of(loaded), text_scores_of(encoders), atol=1e-5)
     features, valid = loaded.image_features(BROKEN)
-    pooled = encoders.method.image_encoder(encoders.pixels(tf.gather(BROKEN, GOOD))).pooled
+    pooled = encoders.method.image_encoder(encoders.pixels(tf.gather(BROKEN, GOOD))[0]).pooled
     np.testing.assert_allclose(features.numpy()[GOOD], pooled, atol=1e-5)
     np.testing.assert_array_equal(valid, [True, False, True])
     assert loaded.feature_kind == encoders.feature_kind == "pooled"
@@ -60,7 +60,7 @@ def test_an_earlier_export_has_embeddings_for_features_and_the_cosine_for_texts(
     assert loaded.feature_kind == "embedding"
     features, valid = loaded.image_features(BROKEN)
     np.testing.assert_array_equal(valid, [True, False, True])
-    pixels = encoders.pixels(tf.gather(BROKEN, GOOD))
+    pixels = encoders.pixels(tf.gather(BROKEN, GOOD))[0]
     embedding = encoders.method.image_encoder(pixels).embedding.numpy()
     embedding /= np.linalg.norm(embedding, axis=1, keepdims=True)
     np.testing.assert_allclose(features.numpy()[GOOD], embedding, atol=1e-5)

@@ -126,10 +126,10 @@ def test_signatures(answers):
     encoders, answer = answers
     signatures = answer["signatures"]
     assert signatures["serving_default"] == {
-        "inputs": {"image": "string"},
-        "outputs": {"scores": "float32", "classes": "string"},
+        "inputs": {"image": "string", "k": "int32"},
+        "outputs": {"scores": "float32", "classes": "string", "valid": "bool"},
     }
-    assert signatures["encode_image"]["outputs"] == {"embedding": "float32"}
+    assert signatures["encode_image"]["outputs"] == {"embedding": "float32", "valid": "bool"}
     assert signatures["encode_text"] == {
         "inputs": {"text": "string"},
         "outputs": {"embedding": "float32"},
@@ -148,7 +148,7 @@ def test_signatures(answers):
 def test_embeddings_equal_those_in_memory(answers):
     encoders, answer = answers
     method = encoders.method
-    image = method.image_encoder(encoders.pixels(tf.constant(IMAGES))).embedding.numpy()
+    image = method.image_encoder(encoders.pixels(tf.constant(IMAGES))[0]).embedding.numpy()
     text = method.text_encoder(encoders.tokenizer(TEXTS)).embedding.numpy()
     for got, expected in ((answer["image"], image), (answer["text"], text)):
         expected /= np.linalg.norm(expected, axis=1, keepdims=True)
@@ -171,9 +171,18 @@ def test_empty_batches_have_empty_answers(answers):
     assert answers[1]["empty"] == [[0, 6], [0, 6], [0, 5], [0, 5]]
 
 
-def test_bytes_that_are_no_image_give_an_error_that_says_so(answers):
-    assert "no image that can be decoded" in answers[1]["error"]
-    assert "[1]" in answers[1]["error"]
+def test_bytes_that_are_no_image_are_told_and_do_not_touch_the_others(answers):
+    _, answer = answers
+    valid, scores = answer["bad"]
+    assert valid == [True, False, True] and scores[1] == [0.0] * 5
+    np.testing.assert_allclose([scores[0], scores[2]], answer["scores"][:2], atol=1e-6)
+    valid, embedding = answer["bad_embedding"]
+    assert valid == [True, False, True] and embedding[1] == [0.0] * 6
+    np.testing.assert_allclose([embedding[0], embedding[2]], answer["image"][:2], atol=1e-6)
+
+
+def test_python_may_leave_k_out(answers):
+    np.testing.assert_allclose(answers[1]["without_k"], answers[1]["scores"], atol=1e-6)
 
 
 def test_loaded_scores_equal_those_in_memory(made):
@@ -192,7 +201,7 @@ def test_float32_comes_out_of_a_bfloat16_model(tmp_path):
     keras.config.set_dtype_policy("mixed_bfloat16")
     encoders = encoders_of()
     export_to(tmp_path / "model", encoders)
-    assert encoders.images(encoders.pixels(tf.constant(IMAGES))).embedding.dtype == tf.bfloat16
+    assert encoders.images(encoders.pixels(tf.constant(IMAGES))[0]).embedding.dtype == tf.bfloat16
     loaded = SavedEncoders(tmp_path / "model")
     assert loaded.card["precision"] == "float32"
     assert loaded.card["trained_in"] == "mixed_bfloat16"

@@ -56,12 +56,14 @@ ROOMS = (
     "api",
     "planning.costs",
     "planning",
+    "restoration",
     "leaderboard",
     "benchmarks.samples",
     "benchmarks.harness",
     "benchmarks.ours",
     "benchmarks.peers",
     "benchmarks",
+    "commands.shared",
     "commands",
 )
 SOURCES = sorted((ROOT / PACKAGE).rglob("*.py"))

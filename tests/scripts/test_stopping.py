@@ -4,7 +4,7 @@ import signal
 
 import pytest
 
-from clipbench_tf.commands.stopping import heeded
+from clipbench_tf.commands.shared.stopping import heeded
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])

@@ -1,0 +1,1 @@
+"""A method from what a run, a conversion or an export left on disk."""
