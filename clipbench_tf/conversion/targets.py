@@ -19,7 +19,7 @@ from clipbench_tf.conversion.names import (
 )
 from clipbench_tf.conversion.names.architecture import ConversionError
 from clipbench_tf.conversion.names.layouts import Weight
-from clipbench_tf.conversion.output import written
+from clipbench_tf.conversion.output import refuse_existing, written
 from clipbench_tf.data.text import bpe
 from clipbench_tf.data.text.vocabulary import MERGES
 from clipbench_tf.export.runtimes import tokenizer_files
@@ -41,8 +41,7 @@ def write(target: str, model: Path, output: Path) -> list[str]:
     Raises:
         ExportError, ConversionError: for what cannot be written.
     """
-    if output.exists() and (output.is_file() or any(output.iterdir())):
-        raise ConversionError(f"{str(output)!r} exists; give another --output, or remove it.")
+    refuse_existing(output)
     found = exported.read(model)
     with written(output) as folder:
         TARGETS[target](found, folder)

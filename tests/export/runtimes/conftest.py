@@ -13,7 +13,7 @@ from PIL import Image
 from clipbench_tf import api
 from clipbench_tf.evaluation.method_encoders import MethodEncoders
 from clipbench_tf.evaluation.scorers import cosine, late_interaction
-from clipbench_tf.export.saved_encoders import SavedEncoders
+from clipbench_tf.export.exported_model import ExportedModel
 from clipbench_tf.export.saved_model import export
 from clipbench_tf.models import pixels as statistics
 
@@ -26,7 +26,7 @@ class Made(NamedTuple):
     """A model in memory, its export, pictures, and what the export computes of them."""
 
     encoders: MethodEncoders
-    saved: SavedEncoders
+    saved: ExportedModel
     pictures: list[bytes]
     pixels: np.ndarray  # uint8 [B, H, W, 3]
     ids: np.ndarray  # int32 [B, LENGTH], of NAMES
@@ -102,20 +102,20 @@ def _made(kind: str, folder: Path) -> Made:
         resize=model.resize,
         interpolation=model.interpolation,
     )
-    saved, files = SavedEncoders(folder), pictures()
+    saved, files = ExportedModel(folder), pictures()
     image, _ = saved.represent_images(tf.constant(files))
     text = saved.represent_classes(tf.constant(NAMES)[:, None])
     text = {name: value[:, 0] for name, value in text.items() if name != "embedding"}
-    image["embedding"] = saved._run["encode_image"](image=tf.constant(files))["embedding"]
-    text["embedding"] = saved._run["encode_text"](text=tf.constant(NAMES))["embedding"]
+    image["embedding"] = saved.encode_images(files)
+    text["embedding"] = saved.encode_texts(NAMES)
     return Made(
         model,
         saved,
         files,
         model.pixels(tf.constant(files)).numpy(),
         model.tokenizer(tf.constant(NAMES)).numpy(),
-        {name: value.numpy() for name, value in image.items()},
-        {name: value.numpy() for name, value in text.items()},
+        {name: np.asarray(value) for name, value in image.items()},
+        {name: np.asarray(value) for name, value in text.items()},
     )
 
 
