@@ -29,7 +29,7 @@ def model(tmp_path_factory):
         resize=made.resize,
         interpolation=made.interpolation,
     )
-    return folder, made.pixels(pictures()).numpy(), made.tokenizer(NAMES).numpy()
+    return folder, made.pixels(pictures())[0].numpy(), made.tokenizer(NAMES).numpy()
 
 
 def by_keras(folder, name, inputs):

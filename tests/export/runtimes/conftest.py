@@ -112,7 +112,7 @@ def _made(kind: str, folder: Path) -> Made:
         model,
         saved,
         files,
-        model.pixels(tf.constant(files)).numpy(),
+        model.pixels(tf.constant(files))[0].numpy(),
         model.tokenizer(tf.constant(NAMES)).numpy(),
         {name: np.asarray(value) for name, value in image.items()},
         {name: np.asarray(value) for name, value in text.items()},
