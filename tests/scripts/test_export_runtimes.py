@@ -48,7 +48,11 @@ def by_litert(folder, name, inputs):
 
 @pytest.mark.parametrize(
     ("form", "embed", "towers"),
-    [("keras", by_keras, 2), ("onnx", by_onnx, 2), ("litert", by_litert, 1)],
+    [
+        ("onnx", by_onnx, 2),
+        pytest.param("keras", by_keras, 2, marks=pytest.mark.slow),
+        pytest.param("litert", by_litert, 1, marks=pytest.mark.slow),
+    ],
 )
 def test_a_run_becomes_towers_for_another_runtime(form, embed, towers, model, tmp_path):
     folder, pixels, ids = model
