@@ -1,8 +1,9 @@
 """Exports a trained method as a SavedModel that needs nothing but TensorFlow."""
 
+import contextlib
 import os
 import shutil
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -41,26 +42,22 @@ def export(
     """Writes `method` to `folder`, whole or not at all; replaces an earlier export there.
 
     The signatures, described in `signatures.py`, compute in float32, which every machine supports,
-    whatever precision the method was trained in. The model card is the file
-    `assets.extra/clipbench_tf.json`. Its `needs` names the packages whose operations the model
-    uses besides TensorFlow's own: none, unless the tokenizer is one of KerasHub. Beside it are
-    requests that TensorFlow Serving warms up with.
+    whatever precision the method was trained in. Beside them lie a model card
+    (`assets.extra/clipbench_tf.json`), whose `needs` names the packages that an export with a
+    tokenizer of KerasHub needs, and the requests that TensorFlow Serving warms up with.
 
     Args:
         method: built, with the weights to export.
         tokenizer: the one that `method` was trained with.
-        folder: of the SavedModel.
+        folder: of the SavedModel; it is returned.
         dataset: name of the training data set, for the model card.
         classes: the names that `serving_default` answers with.
         templates: prompts with `{}` for the class name.
         scorer: the method's own similarity.
         image_size: in pixels, as the image tower expects.
         resize, interpolation: see `MethodEncoders`.
-        weights: as which they are stored, see `StoredWeights`.
+        weights: how they are stored, see `StoredWeights`.
         tower: "both", or one alone, "image" or "text", whose signatures and weights are written.
-
-    Returns:
-        `folder`.
 
     Raises:
         ExportError: if `folder` holds something else, there are no classes or templates, or an
@@ -79,16 +76,16 @@ def export(
     )
     stored = StoredWeights(method, weights)
     module, functions = _servable(encoders, stored, classes, templates, tower)
-    partial = folder.with_name(f"{folder.name}.partial")
-    shutil.rmtree(partial, ignore_errors=True)
-    options = tf.saved_model.SaveOptions(experimental_custom_gradients=False)  # for inference only
-    tf.saved_model.save(module, str(partial), functions, options)
-    facts = _facts(encoders, dataset, classes, templates)
+    facts = _facts(encoders, dataset, classes, templates) | {"weights": weights, "tower": tower}
+    if tower == "image":
+        facts["needs"] = []
     paths = stored.paths()
-    kept = {"variables": [paths.get(variable.ref(), "") for variable in module.weights]}
-    card.write({**facts, "weights": weights, "tower": tower, **kept}, partial)
-    warmup.write(partial, functions, image_size)
-    _swap(partial, folder)
+    facts["variables"] = [paths.get(variable.ref(), "") for variable in module.weights]
+    options = tf.saved_model.SaveOptions(experimental_custom_gradients=False)  # for inference only
+    with _replaced(folder) as partial:
+        tf.saved_model.save(module, str(partial), functions, options)
+        card.write(facts, partial)
+        warmup.write(partial, functions, image_size)
     return folder
 
 
@@ -184,10 +181,13 @@ def _check(
         )
 
 
-def _swap(partial: Path, folder: Path) -> None:
-    """Replaces `folder` by `partial`."""
-    old = folder.with_name(f"{folder.name}.old")
-    shutil.rmtree(old, ignore_errors=True)
+@contextlib.contextmanager
+def _replaced(folder: Path) -> Iterator[Path]:
+    """Yields a folder to write into, which takes the place of `folder` if nothing fails."""
+    partial, old = (folder.with_name(f"{folder.name}.{end}") for end in ("partial", "old"))
+    for earlier in (partial, old):
+        shutil.rmtree(earlier, ignore_errors=True)
+    yield partial
     if folder.exists():
         os.replace(folder, old)
     os.replace(partial, folder)

@@ -71,10 +71,10 @@ class SignatureMaker:
 
     def __init__(self, encoders: MethodEncoders, weights: StoredWeights) -> None:
         self._encoders, self._weights = encoders, weights
-        # Without their tf.function, whose trace would read the method's own weights.
-        self._represent_images = encoders.represent_images.python_function
-        self._represent_classes = encoders.represent_classes.python_function
-        self._image_features = encoders.image_features.python_function
+        # Traced once for all signatures. Without the encoders' own tf.function, whose trace would
+        # read the method's own weights.
+        self._represent_images = self._shared(encoders.represent_images.python_function, _IMAGE)
+        self._represent_classes = self._shared(encoders.represent_classes.python_function, _PROMPTS)
 
     def of_images(self) -> Signatures:
         """Those that need the image tower alone."""
@@ -90,7 +90,7 @@ class SignatureMaker:
             return representation | {"valid": valid}
 
         def image_features(image: tf.Tensor) -> _Outputs:
-            features, valid = self._image_features(image)
+            features, valid = encoders.image_features.python_function(image)
             return {"features": features, "valid": valid}
 
         functions = (encode_image, represent_image, image_features)
@@ -185,6 +185,15 @@ class SignatureMaker:
                 classify_represented, [_IMAGE, *class_specs, _K], {"k": tf.constant(K)}
             ),
         }
+
+    def _shared(self, function: Callable[..., Any], spec: tf.TensorSpec) -> Any:
+        """A `tf.function` that other signatures call."""
+
+        def within(given: tf.Tensor) -> Any:
+            with self._weights.read(), self._encoders.precision():
+                return function(given)
+
+        return tf.function(within, input_signature=[spec], autograph=False)
 
     def _traced(
         self,

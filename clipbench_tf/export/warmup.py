@@ -5,7 +5,7 @@ tensorflow-serving-api, which would bind the version of TensorFlow; the few fiel
 are written here by hand. (TensorFlow Serving, docs/saved_model_warmup; fields: its apis/*.proto.)
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Mapping
 from pathlib import Path
 
 import tensorflow as tf
@@ -15,7 +15,7 @@ FILE = "assets.extra/tf_serving_warmup_requests"
 _TEXTS = ["a photo of a cat.", "a drawing"]
 
 
-def write(folder: Path, names: Iterable[str], image_size: int) -> None:
+def write(folder: Path, names: Container[str], image_size: int) -> None:
     """Writes a request for each of the signatures `names` that a client calls.
 
     Args:
@@ -25,16 +25,17 @@ def write(folder: Path, names: Iterable[str], image_size: int) -> None:
     """
     grey = tf.fill([image_size, image_size, 3], tf.constant(127, tf.uint8))
     image = tf.stack([tf.io.encode_jpeg(grey)])
+    texts = tf.constant(_TEXTS)
     inputs = {
-        "serving_default": {"image": image},
         "encode_image": {"image": image},
-        "encode_text": {"text": tf.constant(_TEXTS)},
-        "classify": {"image": image, "classes": tf.constant([_TEXTS])},
+        "encode_text": {"text": texts},
+        "classify": {"image": image, "classes": texts[tf.newaxis]},
     }
+    inputs["serving_default"] = inputs["encode_image" if "encode_image" in names else "encode_text"]
     path = folder / FILE
     path.parent.mkdir(exist_ok=True)
     with tf.io.TFRecordWriter(str(path)) as writer:
-        for name in inputs.keys() & set(names):
+        for name in (name for name in inputs if name in names):
             writer.write(_prediction_log(name, inputs[name]))
 
 

@@ -7,6 +7,7 @@ import tensorflow as tf
 from clipbench_tf.evaluation.method_encoders import MethodEncoders
 from clipbench_tf.evaluation.scorers import cosine, late_interaction
 from clipbench_tf.export.card import ExportError
+from clipbench_tf.export.exported_model import ExportedModel
 from clipbench_tf.export.saved_encoders import SavedEncoders
 from clipbench_tf.export.saved_model import export
 from tests.evaluation.samples import COLOURS, NAMES, SIZE, png, tiny_method
@@ -69,3 +70,25 @@ def test_an_earlier_export_has_embeddings_for_features_and_the_cosine_for_texts(
     else:
         with pytest.raises(ExportError, match=r"late_interaction.*export the model again"):
             text_scores_of(loaded)
+
+
+def test_an_export_of_version_0_4_takes_pictures_alone_and_names_others_all_the_same(made):
+    folder, _ = made
+    model = ExportedModel(folder)
+    now = model._run["encode_image"]
+
+    @tf.function(input_signature=[tf.TensorSpec([None], tf.string, name="image")])
+    def encode_image(image: tf.Tensor) -> dict[str, tf.Tensor]:
+        answer = now(image=image)
+        with tf.control_dependencies([tf.debugging.Assert(tf.reduce_all(answer["valid"]), [""])]):
+            return {"embedding": tf.identity(answer["embedding"])}
+
+    expected = model.encode_images([IMAGES[0], IMAGES[2]])
+    model._run = {**model._run, "encode_image": encode_image.get_concrete_function()}
+    np.testing.assert_allclose(model.encode_images([IMAGES[0], IMAGES[2]]), expected, atol=1e-6)
+    with pytest.raises(ValueError, match=r"Picture 1 cannot be decoded; JPEG"):
+        model.encode_images([IMAGES[0], b"no image", IMAGES[2]])
+    embedding, valid = model.embed_images(BROKEN)
+    np.testing.assert_allclose(embedding.numpy()[GOOD], expected, atol=1e-6)
+    np.testing.assert_array_equal(valid, [True, False, True])
+    assert not embedding.numpy()[1].any()

@@ -1,12 +1,15 @@
 """What the signatures of an export answer, beside the encoders in memory."""
 
+import io
 import itertools
 
 import numpy as np
 import pytest
 import tensorflow as tf
+from PIL import Image
 from tensorflow.core.protobuf import saved_model_pb2
 
+from clipbench_tf.data.images.image_views import evaluation_view
 from clipbench_tf.evaluation.classifier import Classifier
 from clipbench_tf.evaluation.method_encoders import MethodEncoders
 from clipbench_tf.evaluation.scorers import cosine, late_interaction
@@ -61,6 +64,23 @@ def check(answer, expected, classes, k) -> None:
         np.testing.assert_allclose(
             [s for _, s in by_name(answer, row)], [s for s, _ in best], atol=1e-5
         )
+
+
+def test_pictures_of_all_formats_and_sizes_have_the_embeddings_of_the_method(made):
+    _, encoders, model = made
+    rng = np.random.default_rng(0)
+    pictures = []
+    sizes = ((1, 1), (9, 30), (640, 33))
+    for kind, size in itertools.product(("JPEG", "PNG", "GIF", "BMP", "WEBP"), sizes):
+        out = io.BytesIO()
+        Image.fromarray(rng.integers(0, 256, (*size, 3), np.uint8)).save(out, kind)
+        pictures.append(out.getvalue())
+    pixels = tf.stack([evaluation_view(one, SIZE) for one in pictures])
+    expected = encoders.method.image_encoder(pixels).embedding.numpy()
+    expected /= np.linalg.norm(expected, axis=1, keepdims=True)
+    answer = model.signatures["encode_image"](image=tf.constant(pictures))
+    assert answer["valid"].numpy().all()
+    np.testing.assert_allclose(answer["embedding"], expected, atol=1e-5)
 
 
 @pytest.mark.parametrize(("k", "given"), [(1, 1), (3, 3), (5, 5), (5, 99)])
@@ -119,10 +139,8 @@ def test_each_picture_may_bring_its_own_names_and_templates(made):
 
 def test_many_names_are_encoded_in_parts(made):
     _, encoders, model = made
-    classes = [
-        f"{'very ' * (i % 3)}{a}{b}"
-        for i, (a, b) in enumerate(itertools.product("abcdefghijklmnop", repeat=2))
-    ]
+    pairs = itertools.product("abcdefghijklmnop", repeat=2)
+    classes = [f"{'very ' * (i % 3)}{a}{b}" for i, (a, b) in enumerate(pairs)]
     answer = model.classify(MIXED, tf.constant([classes]), tf.constant(TEMPLATES), len(classes))
     expected = probabilities(encoders, classes, TEMPLATES)
     for wanted, row in zip(expected, GOOD, strict=True):
@@ -204,10 +222,6 @@ def test_what_may_be_left_out_has_its_default_in_the_saved_model(made):
             {name: info.name for name, info in signature.outputs.items()},
             {signature.inputs["image"].name: MIXED.numpy()},
         )
-    check(
-        {n: tf.constant(v) for n, v in answer.items()},
-        probabilities(encoders, NAMES, TEMPLATES),
-        NAMES,
-        5,
-    )
-    check(model.serving_default(MIXED), probabilities(encoders, NAMES, TEMPLATES), NAMES, 5)
+    expected = probabilities(encoders, NAMES, TEMPLATES)
+    check({n: tf.constant(v) for n, v in answer.items()}, expected, NAMES, 5)
+    check(model.serving_default(MIXED), expected, NAMES, 5)

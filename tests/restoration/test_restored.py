@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from unittest import mock
 
 import numpy as np
 import pytest
@@ -15,6 +16,7 @@ from clipbench_tf.evaluation.scorers import cosine, late_interaction
 from clipbench_tf.export import card
 from clipbench_tf.export.card import ExportError
 from clipbench_tf.export.saved_model import export
+from clipbench_tf.restoration import exported_again
 from clipbench_tf.restoration.restored import restored
 from tests.evaluation.samples import COLOURS, NAMES, SIZE, png, tiny_method
 from tests.training.runs import TINY
@@ -138,3 +140,14 @@ def test_says_what_is_missing(tmp_path):
         restored(tmp_path / "absent")
     with pytest.raises(ExportError, match="holds no SavedModel"):
         restored(tmp_path)
+
+
+def test_names_that_the_card_of_an_old_export_lacks_are_its_answers(tmp_path):
+    written(tmp_path / "old", cosine)
+    without(tmp_path / "old", "class_names", "weights", "tower")
+    model = restored(tmp_path / "old")
+    answers = {"classes": tf.constant([NAMES[::-1]])}  # as version 0.4.0 gave them, without k
+    with mock.patch.object(tf.saved_model, "load") as load:
+        load.return_value.signatures = {"serving_default": lambda image: answers}
+        exported_again.write(model, tmp_path / "new")
+    assert card.read(tmp_path / "new")["class_names"] == sorted(NAMES)

@@ -1,0 +1,83 @@
+"""The requests that TensorFlow Serving warms up with, read by another definition and replayed."""
+
+import pytest
+import tensorflow as tf
+from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
+from tensorflow.core.framework import tensor_pb2
+
+from clipbench_tf.evaluation.scorers import cosine
+from clipbench_tf.export import warmup
+from clipbench_tf.export.saved_model import export
+from tests.evaluation.samples import NAMES, SIZE, tiny_method
+
+# The messages of tensorflow_serving/apis, of their fields those that a request of "predict" has.
+MESSAGES = {
+    "ModelSpec": {"name": (1, "string"), "signature_name": (3, "string")},
+    "Entry": {"key": (1, "string"), "value": (2, "bytes")},  # of map<string, TensorProto>
+    "PredictRequest": {"model_spec": (1, "ModelSpec"), "inputs": (2, "Entry")},
+    "PredictLog": {"request": (1, "PredictRequest")},
+    "PredictionLog": {"predict_log": (6, "PredictLog")},
+}
+
+
+def prediction_log() -> type:
+    kinds = descriptor_pb2.FieldDescriptorProto
+    file = descriptor_pb2.FileDescriptorProto(name="log.proto", package="t", syntax="proto3")
+    for name, fields in MESSAGES.items():
+        message = file.message_type.add(name=name)
+        for field, (number, kind) in fields.items():
+            made = message.field.add(name=field, number=number, label=kinds.LABEL_OPTIONAL)
+            if kind == "Entry":
+                made.label = kinds.LABEL_REPEATED
+            if kind in MESSAGES:
+                made.type, made.type_name = kinds.TYPE_MESSAGE, f".t.{kind}"
+            else:
+                made.type = kinds.TYPE_STRING if kind == "string" else kinds.TYPE_BYTES
+    pool = descriptor_pool.DescriptorPool()
+    pool.Add(file)
+    return message_factory.GetMessageClass(pool.FindMessageTypeByName("t.PredictionLog"))
+
+
+@pytest.mark.parametrize(
+    ("tower", "names"),
+    [
+        ("both", {"serving_default", "encode_image", "encode_text", "classify"}),
+        ("text", {"serving_default", "encode_text"}),
+    ],
+)
+def test_every_request_is_answered(tmp_path, tower, names):
+    method, tokenizer = tiny_method()
+    folder = export(
+        method,
+        tokenizer,
+        tmp_path / "model",
+        dataset="tiny",
+        classes=NAMES,
+        templates=("{}",),
+        scorer=cosine(method),
+        image_size=SIZE,
+        tower=tower,
+    )
+    kind, asked = prediction_log(), set()
+    records = [r.numpy() for r in tf.data.TFRecordDataset(str(folder / warmup.FILE))]
+    with tf.Graph().as_default(), tf.compat.v1.Session() as session:
+        graph = tf.compat.v1.saved_model.load(session, ["serve"], str(folder))
+        for record in records:
+            request = kind.FromString(record).predict_log.request
+            assert kind.FromString(record).ByteSize() == len(record)  # no unknown fields beside
+            signature = graph.signature_def[request.model_spec.signature_name]
+            asked.add(request.model_spec.signature_name)
+            feeds = {
+                signature.inputs[entry.key].name: tf.make_ndarray(
+                    tensor_pb2.TensorProto.FromString(entry.value)
+                )
+                for entry in request.inputs
+            }
+            given = {entry.key for entry in request.inputs}
+            assert given | set(signature.defaults) == set(signature.inputs)
+            outputs = {name: info.name for name, info in signature.outputs.items()}
+            answer = session.run(outputs, feeds)
+            assert all(len(value) for value in answer.values())
+            if "valid" in answer:
+                assert answer["valid"].all()
+    assert asked == names
