@@ -1,3 +1,4 @@
+import json
 import sys
 
 import numpy as np
@@ -6,9 +7,16 @@ import onnxruntime
 import pytest
 import tensorflow as tf
 
+from clipbench_tf import api
+from clipbench_tf.data.text.hub_tokenizer import HubTokenizer
+from clipbench_tf.evaluation.method_encoders import MethodEncoders
+from clipbench_tf.evaluation.scorers import cosine
 from clipbench_tf.export.card import ExportError
 from clipbench_tf.export.runtimes import functions, onnx_models
+from clipbench_tf.models.hub_image import HubImage
+from clipbench_tf.models.hub_text import HubText
 from tests.export.runtimes.conftest import encoders, same
+from tests.models.hub_presets import LENGTH, SIZE, preset
 
 
 def run(session: onnxruntime.InferenceSession, inputs: np.ndarray) -> dict[str, np.ndarray]:
@@ -60,3 +68,40 @@ def test_what_tf2onnx_cannot_convert_is_no_file_that_fails_later(made):
     function = tf.function(tf.math.lgamma, input_signature=spec, autograph=False)
     with pytest.raises(ExportError, match=r"cannot convert this tower \(Lgamma\); export a Saved"):
         onnx_models._converted(function, made.encoders.method.image_encoder, "x.onnx", ())
+
+
+def hub(image: str) -> MethodEncoders:
+    """Those of KerasHub's backbones `image` and BERT."""
+    method = api.Method(
+        image_encoder=HubImage(preset=preset(image), image_size=SIZE, embed_dim=6),
+        text_encoder=HubText(preset=preset("bert"), context_length=LENGTH, embed_dim=6),
+        objectives=[api.ImageText()],
+        name="hub",
+    )
+    images = tf.zeros([2, 1, SIZE, SIZE, 3], tf.uint8)
+    method.build({"images": images, "ids": tf.ones([2, 1, LENGTH], tf.int32)})
+    tokenizer = HubTokenizer(preset=preset("bert"), context_length=LENGTH)
+    return MethodEncoders(method, tokenizer=tokenizer, scorer=cosine(method), image_size=SIZE)
+
+
+@pytest.mark.slow
+def test_towers_of_keras_hub(tmp_path):
+    model = hub("vit")
+    onnx_models.write(model, tmp_path)
+    pixels = np.random.default_rng(0).integers(0, 256, (2, SIZE, SIZE, 3), np.uint8)
+    ids = model.tokenizer(tf.constant(["a red cat", "the dog"])).numpy()
+    for name, inputs, function in (
+        ("image", pixels, functions.image),
+        ("text", ids, functions.text),
+    ):
+        found = run(onnxruntime.InferenceSession(tmp_path / f"{name}.onnx"), inputs)
+        expected = function(model)(inputs)
+        same(found, {name: value.numpy() for name, value in expected.items()})
+    said = json.loads((tmp_path / "usage.json").read_text())["text"]
+    assert said["tokenizer"] == {"library": "keras_hub", "preset": "bert"}
+
+
+@pytest.mark.slow
+def test_one_that_would_ask_for_inputs_of_its_own_is_refused(tmp_path):
+    with pytest.raises(ExportError, match="cannot convert this tower"):
+        onnx_models.write(hub("swin"), tmp_path)
