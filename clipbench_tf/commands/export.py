@@ -3,10 +3,12 @@
   clipbench-export --model=runs/clip --output=clip_half --weights=bfloat16
   clipbench-export --model=weights/vit_b32 --output=pets --classnames=pets.txt --prompts=clip80
   clipbench-export --model=runs/clip/saved_model --output=clip_texts --tower=text
+  clipbench-export --model=runs/clip --output=clip_onnx --format=onnx
 
 --model is the folder of a run, finished or not, of a conversion or of a SavedModel. The SavedModel
 in --output computes in float32, however its weights are stored, and has the same signatures as one
-that a run leaves; --tower leaves out those that need the other tower.
+that a run leaves; --tower leaves out those that need the other tower. The other formats hold the
+towers alone, from pixels and ids to embeddings, and `usage.json`, which says how to feed them.
 """
 
 import importlib
@@ -18,9 +20,12 @@ from absl import flags, logging
 from clipbench_tf import tensorflow_log
 from clipbench_tf.commands import command_line
 
-# Other formats: the module of each, with write(encoders: MethodEncoders, folder: Path) ->
-# list[str], the lines to print.
-RUNTIMES: dict[str, str] = {}
+# Other formats: the module of each, whose `write` returns the lines to print.
+RUNTIMES = {
+    "keras": "clipbench_tf.export.runtimes.keras_models",
+    "onnx": "clipbench_tf.export.runtimes.onnx_models",
+    "litert": "clipbench_tf.export.runtimes.litert_models",
+}
 
 _MODEL = flags.DEFINE_string(
     "model", None, "Folder of a run, of a conversion or of a SavedModel.", required=True
@@ -45,7 +50,7 @@ _CLASSNAMES = flags.DEFINE_string(
 _PROMPTS = flags.DEFINE_string(
     "prompts",
     None,
-    "saved_model: clip80, clip1, or a file with a prompt a line and {} for the name. Default: "
+    "saved_model: clip80, clip8, clip1, or a file with a prompt a line and {} for the name. Default: "
     "those of the model.",
 )
 
@@ -82,12 +87,18 @@ def _check() -> None:
 def _written() -> list[str]:
     """Writes the model; returns lines to print."""
     with tensorflow_log.suppressed():
+        from clipbench_tf.conversion.output import refuse_existing, written
         from clipbench_tf.restoration import exported_again
         from clipbench_tf.restoration.restored import restored
 
-    model, output = restored(_MODEL.value), Path(_OUTPUT.value)
+    output = Path(_OUTPUT.value)
     if _FORMAT.value != "saved_model":
-        return importlib.import_module(RUNTIMES[_FORMAT.value]).write(model.encoders, output)
+        refuse_existing(output)
+        model = restored(_MODEL.value)
+        write = importlib.import_module(RUNTIMES[_FORMAT.value]).write
+        with written(output) as folder:
+            return write(model.encoders, folder, templates=model.card.get("templates", ()))
+    model = restored(_MODEL.value)
     return exported_again.write(
         model,
         output,

@@ -9,6 +9,16 @@ from pathlib import Path
 from clipbench_tf.conversion.names.architecture import ConversionError
 
 
+def refuse_existing(output: Path) -> None:
+    """Refuses a folder that holds something.
+
+    Raises:
+        ConversionError: with the remedy.
+    """
+    if output.exists() and (output.is_file() or any(output.iterdir())):
+        raise ConversionError(f"{str(output)!r} exists; give another --output, or remove it.")
+
+
 @contextlib.contextmanager
 def written(output: Path) -> Iterator[Path]:
     """Yields a folder to write into, which takes the place of `output` if nothing fails.

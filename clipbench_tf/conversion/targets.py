@@ -19,9 +19,10 @@ from clipbench_tf.conversion.names import (
 )
 from clipbench_tf.conversion.names.architecture import ConversionError
 from clipbench_tf.conversion.names.layouts import Weight
-from clipbench_tf.conversion.output import written
+from clipbench_tf.conversion.output import refuse_existing, written
 from clipbench_tf.data.text import bpe
 from clipbench_tf.data.text.vocabulary import MERGES
+from clipbench_tf.export.runtimes import tokenizer_files
 
 Target = Callable[[Exported, Path], None]
 
@@ -40,8 +41,7 @@ def write(target: str, model: Path, output: Path) -> list[str]:
     Raises:
         ExportError, ConversionError: for what cannot be written.
     """
-    if output.exists() and (output.is_file() or any(output.iterdir())):
-        raise ConversionError(f"{str(output)!r} exists; give another --output, or remove it.")
+    refuse_existing(output)
     found = exported.read(model)
     with written(output) as folder:
         TARGETS[target](found, folder)
@@ -73,12 +73,11 @@ def _open_clip(found: Exported, folder: Path) -> None:
 
 def _transformers(found: Exported, folder: Path) -> None:
     """What `CLIPModel.from_pretrained` and `CLIPProcessor.from_pretrained` read."""
-    pieces, merges = bpe.published(found.merges)
-    for name, content in transformers_config.files(found.towers, len(pieces)).items():
+    vocabulary = len(bpe.published(found.merges)[0])
+    for name, content in transformers_config.files(found.towers, vocabulary).items():
         _json(folder / name, content)
-    _json(folder / "vocab.json", {piece: number for number, piece in enumerate(pieces)})
-    text = "\n".join(["#version: 0.2", *merges]) + "\n"
-    (folder / "merges.txt").write_text(text, encoding="utf-8")
+    length = found.towers.text["context_length"]
+    tokenizer_files.write(folder, merges=found.merges, context_length=length)
     state = _theirs(transformers_names.weights(found.towers), found.values)
     safetensors.numpy.save_file(state, folder / "model.safetensors", {"format": "pt"})
 

@@ -44,6 +44,7 @@ ROOMS = (
     "evaluation.comparison",
     "evaluation.reports",
     "export",
+    "export.runtimes",
     "conversion.reading",
     "conversion.names",
     "conversion",

@@ -1,9 +1,8 @@
-"""The configuration files of transformers' `CLIPModel` and `CLIPProcessor`."""
+"""The configuration files of transformers' `CLIPModel` and its image processor."""
 
 from typing import Any
 
 from clipbench_tf.conversion.names.architecture import Architecture, ConversionError
-from clipbench_tf.data.text.bpe import END, START
 
 
 def files(towers: Architecture, vocabulary: int) -> dict[str, dict[str, Any]]:
@@ -51,20 +50,7 @@ def files(towers: Architecture, vocabulary: int) -> dict[str, dict[str, Any]]:
         "image_std": list(image["std"]),
         "do_convert_rgb": True,
     }
-    tokenizer = {
-        "tokenizer_class": "CLIPTokenizer",
-        "bos_token": START,
-        "eos_token": END,
-        "unk_token": END,
-        "pad_token": "!",  # id 0, as here
-        "model_max_length": text["context_length"],
-        "do_lower_case": True,
-    }
-    return {
-        "config.json": config,
-        "preprocessor_config.json": processor,
-        "tokenizer_config.json": tokenizer,
-    }
+    return {"config.json": config, "preprocessor_config.json": processor}
 
 
 def _tower(sizes: dict[str, Any]) -> dict[str, Any]:

@@ -23,7 +23,8 @@ def test_the_sets_have_as_many_prompts_as_their_names_say():
 
 @pytest.mark.parametrize("name", ["clip6", "clip 8", "clip 80", "nowhere/prompts.txt"])
 def test_sets_that_there_are_not_are_refused_with_those_that_there_are(name):
-    with pytest.raises(DatasetError, match=f"no prompts '{name}'; .*clip1, clip8, clip80, .* a line"):
+    told = f"no prompts '{name}'; .*clip1, clip8, clip80, .* a line"
+    with pytest.raises(DatasetError, match=told):
         prompts.load(name)
 
 
