@@ -9,7 +9,7 @@ HERE = Path(__file__).parent
 VERSION = re.search(r'__version__ = "(.+)"', (HERE / "clipbench_tf/__init__.py").read_text())[1]
 COMMANDS = (
     *("train", "evaluate", "plan", "launch", "benchmark", "leaderboard"),
-    *("prepare_data", "dataset_stats", "convert"),
+    *("prepare_data", "dataset_stats", "convert", "export", "serve"),
 )
 
 setup(
@@ -34,6 +34,10 @@ setup(
             "data/emoji/*/*",
             "leaderboard/*/*.json",
             "benchmarks/records/*.jsonl",
+            "serving/page/*.html",
+            "serving/page/*.css",
+            "serving/page/*.js",
+            "serving/page/*.svg",
         ],
         "clipbench_tf.gin": ["*.gin", "*/*.gin"],
     },
@@ -53,12 +57,15 @@ setup(
         "ml-dtypes>=0.5",
         "numpy>=2.4",
         "pillow>=11",
+        "prometheus-client>=0.26",
         "safetensors>=0.6",
         "scikit-learn>=1.9",
         "scipy>=1.15",
+        "starlette>=1.10",
         "tensorboard==2.21.*",
         "tensorflow==2.21.*",
         "tensorflow-text==2.21.*",
+        "uvicorn>=0.54",
     ],
     extras_require={
         "gpu": ["tensorflow[and-cuda]==2.21.*"],

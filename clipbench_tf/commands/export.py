@@ -50,8 +50,8 @@ _CLASSNAMES = flags.DEFINE_string(
 _PROMPTS = flags.DEFINE_string(
     "prompts",
     None,
-    "saved_model: clip80, clip8, clip1, or a file with a prompt a line and {} for the name. Default: "
-    "those of the model.",
+    "saved_model: clip80, clip8, clip1, or a file with a prompt a line and {} for the name. "
+    "Default: those of the model.",
 )
 
 
