@@ -9,6 +9,7 @@ from clipbench_tf.callbacks.periodic_evaluation import SHARE
 from clipbench_tf.data.readers.dataset import Dataset
 from clipbench_tf.data.readers.pair import Pair
 from clipbench_tf.evaluation.method_encoders import MethodEncoders
+from clipbench_tf.evaluation.probes.nearest_neighbours import NearestNeighbours
 from clipbench_tf.evaluation.scorers import late_interaction
 from clipbench_tf.objectives.image_text import ImageText
 from clipbench_tf.training.observers import observers
@@ -117,6 +118,21 @@ def test_without_labelled_training_pictures_no_neighbours_are_sought(
     names, drawn, said = observed(encoders, splits, split)
     assert said == [f"Nearest neighbours are not observed: {reason}."]
     assert {name.split("/")[0] for name in names} == {"retrieval"} and drawn
+
+
+@pytest.mark.parametrize(("at_most", "sought"), [(3, 12), (500, 20)])
+def test_neighbours_are_sought_among_four_times_as_many_as_are_observed(
+    at_most, sought, encoders, monkeypatch
+):
+    found = []
+    of = NearestNeighbours.of
+    monkeypatch.setattr(
+        NearestNeighbours,
+        "of",
+        lambda *a: (found.append([len(x.labels) for x in a[1:]]), of(*a))[1],
+    )
+    observed(encoders, {"train": pairs(copies=5), "validation": pairs(copies=1)}, at_most=at_most)
+    assert found == [[sought, sought // 4]]
 
 
 def test_no_pictures_no_observers(encoders):
