@@ -1,9 +1,10 @@
 """Joins requests that wait for the model to batches, and runs them in threads of its own.
 
 A thread takes all requests that may join the oldest one, up to a number of rows. Meanwhile another
-takes those of other signatures: a long batch of pictures does not keep texts waiting. It waits for
-more only while fewer are there than were in the last batch of the signature, and no longer than
-`batch_wait`: a single client waits for nobody, and clients that ask at once are answered at once.
+takes those of other signatures: a long batch of pictures does not keep texts waiting. A thread
+waits for more only while fewer are there than were in the last batch of the signature, and no
+longer than `batch_wait`: a single client waits for nobody, and clients that ask at once are
+answered at once.
 """
 
 import collections
@@ -99,9 +100,10 @@ class BatchQueue:
             asked = [one for one in batch if one.future.set_running_or_notify_cancel()]
             if asked:
                 self._answer(asked)
-            with self._changed:
-                self._running.discard(batch[0].signature)
-                self._changed.notify()
+            if self._joins(batch[0]):
+                with self._changed:
+                    self._running.discard(batch[0].signature)
+                    self._changed.notify()
 
     def _next(self) -> list[Waiting]:
         """The requests of the next batch; none when the queue is closed and empty."""
