@@ -57,7 +57,10 @@ def main(argv: list[str]) -> None:
     logging.set_verbosity(logging.WARNING)
     try:
         _check()
-        lines = _written()
+        with tensorflow_log.suppressed():
+            from clipbench_tf.restoration.restored import restored
+
+            lines = _written(restored(_MODEL.value))
     except ValueError as error:  # what the library raises for inputs that cannot be used
         sys.exit(f"Error: {error}")
     print("\n".join([*lines, f"Wrote {_OUTPUT.value}."]))
@@ -79,18 +82,17 @@ def _check() -> None:
             raise ValueError(f"--{flag.name} needs both towers; leave --tower={_TOWER.value} out.")
 
 
-def _written() -> list[str]:
-    """Writes the model; returns lines to print."""
-    with tensorflow_log.suppressed():
-        from clipbench_tf.restoration import exported_again
-        from clipbench_tf.restoration.restored import restored
+def _written(model) -> list[str]:
+    """Writes `model`, a `Restored`; returns lines to print."""
+    from clipbench_tf.restoration import exported_again
 
-    model, output = restored(_MODEL.value), Path(_OUTPUT.value)
     if _FORMAT.value != "saved_model":
-        return importlib.import_module(RUNTIMES[_FORMAT.value]).write(model.encoders, output)
+        return importlib.import_module(RUNTIMES[_FORMAT.value]).write(
+            model.encoders, Path(_OUTPUT.value)
+        )
     return exported_again.write(
         model,
-        output,
+        Path(_OUTPUT.value),
         weights=_WEIGHTS.value,
         tower=_TOWER.value,
         classnames=_CLASSNAMES.value,
