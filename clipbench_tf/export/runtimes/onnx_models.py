@@ -76,12 +76,13 @@ def _converted(
         opset=OPSET,
         custom_op_handlers={"Erfc": (_erfc, [])},
     )
+    read = {name for node in model.graph.node for name in node.input}
+    for value in [value for value in model.graph.input if value.name not in read]:
+        model.graph.input.remove(value)  # what is left of constants, which ONNX Runtime would want
     known = {schema.name for schema in onnx.defs.get_all_schemas()}
-    unknown = {node.op_type for node in model.graph.node} - known
-    if unknown or len(model.graph.input) > 1:
-        wrong = sorted(unknown) or [value.name for value in model.graph.input][1:]
+    if unknown := sorted({node.op_type for node in model.graph.node} - known):
         raise ExportError(
-            f"tf2onnx cannot convert this tower ({', '.join(wrong)}); export a SavedModel."
+            f"tf2onnx cannot convert this tower ({', '.join(unknown)}); export a SavedModel."
         )
     for value in (*model.graph.input, *model.graph.output):
         for axis, dimension in zip(axes, value.type.tensor_type.shape.dim, strict=False):
