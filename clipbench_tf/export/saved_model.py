@@ -76,12 +76,14 @@ def export(
     )
     stored = StoredWeights(method, weights)
     module, functions = _servable(encoders, stored, classes, templates, tower)
-    facts = _facts(encoders, dataset, classes, templates) | {"weights": weights, "tower": tower}
-    if tower == "image":
-        facts["needs"] = []
     paths = stored.paths()
-    facts["aligns"] = alignment.NAME in functions
-    facts["variables"] = [paths.get(variable.ref(), "") for variable in module.weights]
+    facts = _facts(encoders, dataset, classes, templates) | {
+        "weights": weights,
+        "tower": tower,
+        "aligns": alignment.NAME in functions,
+        "variables": [paths.get(variable.ref(), "") for variable in module.weights],
+        "needs": [] if tower == "image" else list(tokenizer.needs),
+    }
     options = tf.saved_model.SaveOptions(experimental_custom_gradients=False)  # for inference only
     with _replaced(folder) as partial:
         tf.saved_model.save(module, str(partial), functions, options)
@@ -150,7 +152,6 @@ def _facts(
         "temperature": float(1 / encoders.scorer.scale()),
         "precision": "float32",
         "trained_in": keras.config.dtype_policy().name,
-        "needs": list(encoders.tokenizer.needs),
         "versions": packages(),
         "towers": towers.facts(encoders.method),
         **rebuilt.facts(encoders.method, encoders.scorer),
