@@ -76,14 +76,8 @@ def export(
     )
     stored = StoredWeights(method, weights)
     module, functions = _servable(encoders, stored, classes, templates, tower)
-    paths = stored.paths()
-    facts = _facts(encoders, dataset, classes, templates) | {
-        "weights": weights,
-        "tower": tower,
-        "aligns": alignment.NAME in functions,
-        "variables": [paths.get(variable.ref(), "") for variable in module.weights],
-        "needs": [] if tower == "image" else list(tokenizer.needs),
-    }
+    facts = _facts(encoders, dataset, classes, templates) | _kept(encoders, module, stored, tower)
+    facts["aligns"] = alignment.NAME in functions
     options = tf.saved_model.SaveOptions(experimental_custom_gradients=False)  # for inference only
     with _replaced(folder) as partial:
         tf.saved_model.save(module, str(partial), functions, options)
@@ -155,6 +149,19 @@ def _facts(
         "versions": packages(),
         "towers": towers.facts(encoders.method),
         **rebuilt.facts(encoders.method, encoders.scorer),
+    }
+
+
+def _kept(
+    encoders: MethodEncoders, module: tf.Module, stored: StoredWeights, tower: str
+) -> dict[str, Any]:
+    """The fields about how it is stored."""
+    paths = stored.paths()
+    return {
+        "weights": stored.precision,
+        "tower": tower,
+        "needs": [] if tower == "image" else list(encoders.tokenizer.needs),
+        "variables": [paths.get(variable.ref(), "") for variable in module.weights],
     }
 
 
