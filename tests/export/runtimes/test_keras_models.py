@@ -5,6 +5,7 @@ import sys
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from clipbench_tf.export.card import ExportError
 from clipbench_tf.export.runtimes import keras_models
@@ -41,7 +42,17 @@ def test_floats_are_taken_too_and_weights_are_copied_in_float32(made, tmp_path):
     outputs = model(made.pixels.astype(np.float32))
     outputs = outputs if isinstance(outputs, dict) else {"embedding": outputs}
     same(outputs, made.image)
-    assert model.trainable_variables
+
+
+def test_they_can_be_trained_on(tmp_path):
+    keras_models.write(encoders("resnet"), tmp_path)
+    model = keras.saving.load_model(tmp_path / "image.keras")
+    pixels = np.random.default_rng(0).integers(0, 256, (4, 64, 64, 3), np.uint8)
+    with tf.GradientTape() as tape:
+        loss = tf.reduce_sum(model(pixels, training=True)[:, 0])
+    variables = model.trainable_variables
+    gradients = tape.gradient(loss, [variable.value for variable in variables])
+    assert len(gradients) > 50 and all(gradient is not None for gradient in gradients)
 
 
 def test_padding_counts_where_the_method_counts_it(tmp_path):
