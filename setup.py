@@ -52,6 +52,7 @@ setup(
         "ftfy>=6.3",
         "gin-config==0.5.0",
         "google-crc32c>=1.5",
+        "httptools>=0.9",
         "keras==3.15.*",
         "keras-hub==0.32.*",
         "ml-dtypes>=0.5",
@@ -67,6 +68,7 @@ setup(
         "tensorflow==2.21.*",
         "tensorflow-text==2.21.*",
         "uvicorn>=0.54",
+        "uvloop>=0.23",
     ],
     extras_require={
         "gpu": ["tensorflow[and-cuda]==2.21.*"],
