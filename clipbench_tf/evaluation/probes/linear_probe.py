@@ -140,15 +140,16 @@ class LinearProbe:
             rows = draws.shots(labels, k, self.seed, repeat)
             values, labels = values[rows], labels[rows]
         kept, held = draws.hold_out(labels, HELD_OUT, self.seed, repeat, k or 0)
-        strength, done = UNCHOSEN, list[LogisticFit]()
+        strength, begin, done = UNCHOSEN, None, list[LogisticFit]()
         if len(held):
-            strength, done = self._chosen(values, labels, kept, held, draw, fits)
+            strength, begin, done = self._chosen(values, labels, kept, held, draw, fits)
         last = Logistic(
             values,
             labels,
             max_iterations=self.max_iterations,
             keep=self.keep,
             name=f"final-{draw}",
+            begin=begin,
         )
         final = fits.fit(last, strength, last=True)
         done.append(final)
@@ -178,8 +179,12 @@ class LinearProbe:
         held: np.ndarray,
         draw: str,
         fits: "_Fits",
-    ) -> tuple[float, list[LogisticFit]]:
-        """The strength that is best on the rows `held` after fits on those `kept`, and the fits."""
+    ) -> tuple[float, LogisticFit, list[LogisticFit]]:
+        """The strength that is best on the rows `held` after fits on those `kept`.
+
+        Returns:
+            The strength, the fit at it, and all fits.
+        """
         logistic = Logistic(
             values[kept],
             labels[kept],
@@ -195,7 +200,8 @@ class LinearProbe:
             done.append(fits.fit(logistic, strength))
             return done[-1].quality(values[held], labels[held])
 
-        return search(quality), done
+        best = search(quality)
+        return best, logistic.fit(best), done
 
     def _check(self, train: Features, test: Features) -> None:
         if len(np.unique(train.labels)) < 2:

@@ -83,6 +83,7 @@ class Logistic:
         precision: float64, or float32, which takes half the time and ends sooner.
         keep: where fits are kept, from which none is done again.
         name: by which they are kept, with their strength.
+        begin: what the first fit begins with, e.g. one on some of the pictures.
     """
 
     def __init__(
@@ -95,6 +96,7 @@ class Logistic:
         precision: type[np.floating] = np.float64,
         keep: Keep | None = None,
         name: str = "fit",
+        begin: LogisticFit | None = None,
     ) -> None:
         self._center = features.mean(axis=0, dtype=np.float64)
         self._inputs = features - self._center
@@ -106,7 +108,7 @@ class Logistic:
         self._labels = labels
         self._max_iterations, self._tolerance = max_iterations, tolerance
         self._fitted: dict[float, dict[str, np.ndarray]] = {}
-        self._keep, self._name = keep or Keep(), name
+        self._keep, self._name, self._begin = keep or Keep(), name, begin
 
     def done(self, strength: float) -> bool:
         """Whether `fit` has the regression at `strength` already."""
@@ -149,6 +151,10 @@ class Logistic:
             nearest = min(self._fitted, key=lambda other: abs(np.log(other / strength)))
             model.coef_ = self._fitted[nearest]["weights"]
             model.intercept_ = self._fitted[nearest]["bias"]
+        elif self._begin is not None and np.array_equal(self._begin.known, np.unique(self._labels)):
+            logits = slice(len(self._begin.known) == 2, None)
+            weights, bias = self._begin.weights[logits], self._begin.bias[logits]
+            model.coef_, model.intercept_ = weights * self._unit, bias + weights @ self._center
         with warnings.catch_warnings(record=True) as told:
             warnings.simplefilter("always", ConvergenceWarning)
             model.fit(self._inputs, self._labels)

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from scipy.optimize import minimize
 from scipy.special import log_softmax
+from sklearn.linear_model import LogisticRegression
 
 from clipbench_tf.evaluation.probes.logistic import Logistic
 from tests.evaluation.probes.samples import blobs, features
@@ -46,6 +47,26 @@ def test_two_classes_are_one_logit():
     expected = by_hand(made.values, made.labels, 1.0, 2)
     found = log_softmax(fit.scores(made.values, 2), axis=1)
     np.testing.assert_allclose(found, expected, atol=2e-5)
+
+
+@pytest.mark.parametrize("classes", [2, 5])
+def test_it_may_begin_with_another_fit(classes, monkeypatch):
+    made = features(blobs(np.random.default_rng(6), 200, classes=classes, noise=2.0))
+    part = Logistic(made.values[:150], made.labels[:150], tolerance=1e-9).fit(1.0)
+    steps, fit = [], LogisticRegression.fit
+    monkeypatch.setattr(
+        LogisticRegression,
+        "fit",
+        lambda self, *a: (fit(self, *a), steps.append(int(self.n_iter_[0])))[0],
+    )
+    fresh = Logistic(made.values, made.labels, tolerance=1e-9).fit(1.0)
+    begun = Logistic(made.values, made.labels, tolerance=1e-9, begin=part).fit(1.0)
+    same = Logistic(made.values, made.labels, tolerance=1e-6, begin=fresh).fit(1.0)
+    for other in (begun, same):
+        np.testing.assert_allclose(
+            other.scores(made.values, classes), fresh.scores(made.values, classes), atol=1e-4
+        )
+    assert steps[1] < steps[0] and steps[2] == 0
 
 
 def test_labels_may_have_gaps_and_classes_not_shown_get_no_score():
