@@ -76,11 +76,7 @@ def export(
     )
     stored = StoredWeights(method, weights)
     module, functions = _servable(encoders, stored, classes, templates, tower)
-    facts = _facts(encoders, dataset, classes, templates) | {"weights": weights, "tower": tower}
-    if tower == "image":
-        facts["needs"] = []
-    paths = stored.paths()
-    facts["variables"] = [paths.get(variable.ref(), "") for variable in module.weights]
+    facts = _facts(encoders, dataset, classes, templates) | _kept(encoders, module, stored, tower)
     options = tf.saved_model.SaveOptions(experimental_custom_gradients=False)  # for inference only
     with _replaced(folder) as partial:
         tf.saved_model.save(module, str(partial), functions, options)
@@ -148,10 +144,22 @@ def _facts(
         "temperature": float(1 / encoders.scorer.scale()),
         "precision": "float32",
         "trained_in": keras.config.dtype_policy().name,
-        "needs": list(encoders.tokenizer.needs),
         "versions": packages(),
         "towers": towers.facts(encoders.method),
         **rebuilt.facts(encoders.method, encoders.scorer),
+    }
+
+
+def _kept(
+    encoders: MethodEncoders, module: tf.Module, stored: StoredWeights, tower: str
+) -> dict[str, Any]:
+    """The fields about how it is stored."""
+    paths = stored.paths()
+    return {
+        "weights": stored.precision,
+        "tower": tower,
+        "needs": [] if tower == "image" else list(encoders.tokenizer.needs),
+        "variables": [paths.get(variable.ref(), "") for variable in module.weights],
     }
 
 

@@ -32,7 +32,8 @@ class StoredWeights:
             raise ExportError(
                 f"Weights cannot be stored as {precision!r}; there are {', '.join(PRECISIONS)}."
             )
-        self._method, self._rounded = method, dict[int, tf.Variable]()
+        self.precision, self._method = precision, method
+        self._rounded: dict[int, tf.Variable] = {}
         if precision == "float32":
             return
         for variable in method.variables:
