@@ -75,7 +75,7 @@ def close(ours, theirs) -> None:
 
 
 def seen(pictures, resize, interpolation) -> np.ndarray:
-    return views.decode_all(tf.constant(pictures), SIZE, resize, interpolation).numpy()
+    return views.decode(tf.constant(pictures), SIZE, resize, interpolation)[0].numpy()
 
 
 @pytest.mark.parametrize("merges", [48_894, MERGES], ids=["all_merges", "fewer"])
