@@ -82,14 +82,17 @@ def main(argv: list[str]) -> None:
         address = f"{page}/v1/models/{served.name}"
         print(f"Loading {served.name} for {address} ...", flush=True)
         server.serve(
-            application(served, limits=allowed, routes=routes(served, search=search)),
+            application(
+                served,
+                limits=allowed,
+                routes=routes(served, search=search),
+                local=server.is_local(listening),
+            ),
             served,
             listening,
             limits=allowed,
             ready=lambda: print(f"Ready: {address}; the page: {page}/", flush=True),
         )
-    except ModuleNotFoundError as error:
-        sys.exit(f"Error: {error}; pip install 'clipbench-tf[serve]'.")
     except (ValueError, OSError) as error:
         sys.exit(f"Error: {error}")
 

@@ -1,6 +1,7 @@
 """The ASGI application of a served model: its endpoints, limits, errors, health and metrics."""
 
 import asyncio
+import ipaddress
 import logging
 from collections.abc import Sequence
 
@@ -20,7 +21,11 @@ from clipbench_tf.serving.served_model import ServedModel
 
 
 def application(
-    served: ServedModel, *, limits: Limits, routes: Sequence[BaseRoute] = ()
+    served: ServedModel,
+    *,
+    limits: Limits,
+    routes: Sequence[BaseRoute] = (),
+    local: bool = False,
 ) -> Starlette:
     """The application; all its answers to errors are {"error": message}.
 
@@ -31,6 +36,7 @@ def application(
         served: loaded or not.
         limits: on the size of a body and the time of an answer, for `routes` as well.
         routes: more endpoints; the paths /v1, /healthz and /metrics are taken.
+        local: whether only names of this machine may be asked for, see `Local`.
     """
     metrics = Metrics(served)
 
@@ -54,13 +60,42 @@ def application(
             Route("/metrics", measured),
             *routes,
         ],
-        middleware=[Middleware(Limited, limits=limits)],
+        middleware=[*([Middleware(Local)] if local else []), Middleware(Limited, limits=limits)],
         exception_handlers={
             RequestError: _refused,
             HTTPException: _not_found,
             Exception: _failed,
         },
     )
+
+
+class Local:
+    """Lets `app` answer only requests that name this machine as their host.
+
+    A page of a stranger, whose name is made to lead here, could otherwise read what a browser on
+    this machine can (DNS rebinding).
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        host = dict(scope.get("headers", ())).get(b"host", b"").decode("latin-1")
+        if scope["type"] != "http" or _is_local(host):
+            await self._app(scope, receive, send)
+            return
+        text = f"Only this machine can ask here, not {host[:200]!r}; --host=0.0.0.0 lets others."
+        await _refusal(RequestError(403, text))(scope, receive, send)
+
+
+def _is_local(host: str) -> bool:
+    """Whether the header `host`, which may end with a port, names this machine."""
+    name = host.rpartition(":")[0] if host.rpartition(":")[2].isdigit() else host
+    name = name.strip("[]").lower()
+    try:
+        return ipaddress.ip_address(name).is_loopback
+    except ValueError:
+        return name in ("", "localhost") or name.endswith(".localhost")
 
 
 class Limited:

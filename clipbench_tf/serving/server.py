@@ -2,6 +2,7 @@
 
 import errno
 import gc
+import ipaddress
 import signal
 import socket
 import threading
@@ -44,6 +45,11 @@ def listen(host: str, port: int) -> socket.socket:
         remedy = "choose another --port, or 0 for a free one" if taken else "choose another --host"
         raise ServerError(f"Cannot listen on {host}:{port} ({error.strerror}); {remedy}.") from None
     return found
+
+
+def is_local(listening: socket.socket) -> bool:
+    """Whether only this machine can ask at the address of a socket."""
+    return ipaddress.ip_address(listening.getsockname()[0]).is_loopback
 
 
 def url(listening: socket.socket) -> str:

@@ -236,3 +236,21 @@ def _malformed(draw: random.Random, valid: list[bytes]) -> tuple[str, str, bytes
         path = path.replace("?", "").replace("#", "")
     method = "POST" if draw.random() < 0.9 else draw.choice(["GET", "PUT", "DELETE", "HEAD"])
     return method, path, bytes(body)
+
+
+@pytest.mark.parametrize(
+    ("host", "status"),
+    [
+        *((name, 200) for name in ("localhost", "LocalHost:8501", "clip.localhost", "[::1]:80")),
+        *((name, 200) for name in ("127.0.0.1", "127.1.2.3:8501", "[::1]")),
+        *((name, 403) for name in ("evil.example", "localhost.evil.example:8501", "10.0.0.7")),
+        *((name, 403) for name in ("127.0.0.1.evil.example", "[::2]:80", "a:b:c", "0.0.0.0")),
+    ],
+)
+def test_a_local_server_answers_to_names_of_this_machine_alone(host, status, served):
+    with TestClient(application(served, limits=LIMITS, local=True)) as one:
+        answer = one.get("/healthz", headers={"Host": host})
+        assert answer.status_code == status
+        assert status == 200 or host in error_of(answer)
+    with TestClient(application(served, limits=LIMITS)) as one:
+        assert one.get("/healthz", headers={"Host": host}).status_code == 200
