@@ -16,6 +16,9 @@ _HEAD = 32  # bytes, in which PNG, BMP and WebP have their sizes
 _JXL_RATIOS = ((1, 1), (12, 10), (4, 3), (3, 2), (16, 9), (5, 4), (2, 1))
 _JXL_BITS = (9, 13, 18, 30)
 _BOXES = 64  # of a JPEG XL file, that are looked through
+# Parts of a GIF that are passed over, in a few seconds; 33 MB of them, if they are full.
+_STEPS = 1 << 17
+_ENDLESS = 1 << 62  # pixels of a GIF of more parts
 
 
 @tf.autograph.experimental.do_not_convert
@@ -105,38 +108,49 @@ def _gif(encoded: tf.Tensor) -> tf.Tensor:
 
     def table(flags: tf.Tensor) -> tf.Tensor:
         """Bytes of a table of colours."""
-        colours = tf.bitwise.left_shift(_int(2), flags % 8)
-        return tf.where(flags > 127, 3 * colours, _int(0))
+        return tf.where(flags > 127, 3 * tf.bitwise.left_shift(_int(2), flags % 8), _int(0))
 
-    def block(at: tf.Tensor, sides: tf.Tensor, frames: tf.Tensor) -> tuple[tf.Tensor, ...]:
+    def block(
+        at: tf.Tensor, sides: tf.Tensor, frames: tf.Tensor, steps: tf.Tensor
+    ) -> tuple[tf.Tensor, ...]:
         head = tf.cast(_bytes(encoded, at, 10), tf.int64)
         frame = head[0] == ord(",")
         found = tf.stack([_little(head, 5, 2), _little(head, 7, 2)])
         sides = tf.where(frame, tf.maximum(sides, found), sides)
         after = tf.where(frame, 11 + table(head[9]), _int(2))
+        end, steps = _behind_parts(encoded, at + after, length, steps + 1)
         ended = (head[0] != ord("!")) & ~frame
-        end = tf.where(ended, length, _behind_parts(encoded, at + after, length))
-        return end, sides, frames + tf.cast(frame, tf.int64)
+        return tf.where(ended, length, end), sides, frames + tf.cast(frame, tf.int64), steps
 
     start = 13 + table(tf.cast(_bytes(encoded, 10, 1), tf.int64)[0])
-    state = (start, tf.zeros([2], tf.int64), _int(0))
-    _, sides, frames = tf.while_loop(
-        lambda at, sides, frames: at < length, block, state, parallel_iterations=1
+    _, sides, frames, steps = tf.while_loop(
+        lambda at, sides, frames, steps: (at < length) & (steps < _STEPS),
+        block,
+        (start, tf.zeros([2], tf.int64), _int(0), _int(0)),
+        parallel_iterations=1,
     )
-    return tf.reduce_prod(sides) * frames
+    return tf.where(steps < _STEPS, tf.reduce_prod(sides) * frames, _int(_ENDLESS))
 
 
-def _behind_parts(encoded: tf.Tensor, at: tf.Tensor, length: tf.Tensor) -> tf.Tensor:
-    """The place behind a GIF's block: behind its parts of up to 255 bytes each, and a last 0."""
+def _behind_parts(
+    encoded: tf.Tensor, at: tf.Tensor, length: tf.Tensor, steps: tf.Tensor
+) -> tuple[tf.Tensor, ...]:
+    """The place behind a GIF's block, with its parts of up to 255 bytes and a last 0; and `steps`.
 
-    def step(at: tf.Tensor, size: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    Each part is a step more, up to `_STEPS`.
+    """
+
+    def step(at: tf.Tensor, size: tf.Tensor, steps: tf.Tensor) -> tuple[tf.Tensor, ...]:
         size = tf.cast(_bytes(encoded, at, 1), tf.int64)[0]
-        return at + 1 + size, size
+        return at + 1 + size, size, steps + 1
 
-    state = (at, _int(1))
-    return tf.while_loop(
-        lambda at, size: (size > 0) & (at < length), step, state, parallel_iterations=1
-    )[0]
+    at, _, steps = tf.while_loop(
+        lambda at, size, steps: (size > 0) & (at < length) & (steps < _STEPS),
+        step,
+        (at, _int(1), steps),
+        parallel_iterations=1,
+    )
+    return at, steps
 
 
 def _jxl_container(encoded: tf.Tensor) -> tf.Tensor:

@@ -142,3 +142,11 @@ def test_damaged_headers_end():
             for place in rng.integers(6, len(whole), 5):
                 damaged[place] = rng.integers(256)
             assert pixels(bytes(damaged)).numpy() is not None
+
+
+def test_a_gif_of_endless_parts_is_refused():
+    gif = encoded("GIF", mode="P")
+    for parts in (b"!\xfe" + b"\x01a" * (1 << 17) + b"\0", b"!\xfe\0" * (1 << 17)):
+        assert refused(gif[:-1] + parts + b";").numpy() == b""
+    few = gif[:-1] + b"!\xfe" + b"\x01a" * 100 + b"\0;"
+    assert pixels(few).numpy() == 37 * 21
