@@ -59,7 +59,8 @@ def test_sigterm_answers_what_is_in_flight_and_ends_with_status_0(start):
     # Its body is not there yet when the signal comes.
     body = json.dumps({"instances": ["abcd"]}).encode()
     late = socket.create_connection(("127.0.0.1", port))
-    head = f"POST /v1/models/texts:predict HTTP/1.1\r\nHost: localhost\r\nContent-Length: {len(body)}\r\n"
+    host = "Host: localhost\r\n"
+    head = f"POST /v1/models/texts:predict HTTP/1.1\r\n{host}Content-Length: {len(body)}\r\n"
     late.sendall(head.encode() + b"\r\n" + body[:5])
     idle = socket.create_connection(("127.0.0.1", port))
     busy = threading.Thread(target=_ask_until_closed, args=(address, answers := []))
