@@ -1,6 +1,8 @@
 """Two CPU devices for every test, set before TensorFlow starts; the same seeds for each test."""
 
 import gc
+import os
+from pathlib import Path
 
 from clipbench_tf import tensorflow_log
 
@@ -20,9 +22,27 @@ tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": True})
 
 
 def pytest_collection_finish():
-    """Tracing makes little garbage of many objects, so it is collected seldom."""
+    """Tracing makes little garbage of many objects, so it is collected seldom: see `_collected`."""
     gc.freeze()
     gc.set_threshold(100_000, 50, 1000)
+
+
+def _resident() -> float:
+    """Memory of this process in gigabytes."""
+    pages = int(Path("/proc/self/statm").read_text().split()[1])
+    return pages * os.sysconf("SC_PAGE_SIZE") / 1e9
+
+
+_KEPT = [0.0]  # gigabytes that were left when garbage was collected last
+
+
+@pytest.fixture(autouse=True)
+def _collected():
+    """Collects garbage, graphs above all, when this process has grown by a gigabyte."""
+    yield
+    if _resident() > _KEPT[0] + 1:
+        gc.collect()
+        _KEPT[0] = _resident()
 
 
 @pytest.fixture(autouse=True)

@@ -9,6 +9,8 @@ import numpy as np
 from clipbench_tf.conversion.names.architecture import IMAGE_TOWERS, Architecture, ConversionError
 from clipbench_tf.export import card, variables
 
+_WRITTEN = ("image", "text", "logit_scale")
+
 
 @dataclasses.dataclass(frozen=True)
 class Exported:
@@ -55,4 +57,9 @@ def read(folder: Path) -> Exported:
             f"TextTransformer can be written for other libraries."
         )
     towers = Architecture(kind, image, text, facts["resize"], facts["interpolation"])
-    return Exported(facts, towers, text["merges"], variables.read(folder, facts))
+    values = {
+        path: value
+        for path, value in variables.read(folder, facts).items()
+        if path.split("/")[0] in _WRITTEN  # the heads that `align` reads are no part of a CLIP
+    }
+    return Exported(facts, towers, text["merges"], values)

@@ -50,6 +50,8 @@ def write(target: str, model: Path, output: Path) -> list[str]:
 
 def _lost(target: str, found: Exported) -> list[str]:
     lines = ["  left out: the embedding of the mask token, which only training reads"]
+    if found.card.get("aligns"):
+        lines.append("  left out: the heads that align patches and words")
     if target != "transformers" and abs(found.towers.resize - 1) > 1e-6:
         lines.append(
             f"  not told: pictures are seen here resized to {found.towers.resize:.4g} times the "

@@ -81,7 +81,7 @@ class MethodEncoders:
 
     def represent_classes(self, prompts: tf.Tensor) -> Representation:
         """See `Encoders`."""
-        return self._traced(self._classes, self.texts(tf.reshape(prompts, [-1])), prompts)
+        return self._traced(self.classes, self.texts(tf.reshape(prompts, [-1])), prompts)
 
     def score(self, images: Representation, classes: Representation) -> tf.Tensor:
         """See `Encoders`."""
@@ -116,7 +116,8 @@ class MethodEncoders:
             ids = ids[:, : longest(ids, end=self.tokenizer.vocabulary.end)]
         return self.method.text_encoder(ids, training=False)
 
-    def _classes(self, features: TextFeatures, prompts: tf.Tensor) -> Representation:
+    def classes(self, features: TextFeatures, prompts: tf.Tensor) -> Representation:
+        """The representations of C classes, by the features of their prompts, string [C, T]."""
         texts = {
             name: tf.reshape(value, tf.concat([tf.shape(prompts), tf.shape(value)[1:]], 0))
             for name, value in self.scorer.texts(features).items()

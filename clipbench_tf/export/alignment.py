@@ -16,19 +16,23 @@ import tensorflow as tf
 
 from clipbench_tf.evaluation.alignment import token_objective
 from clipbench_tf.evaluation.method_encoders import MethodEncoders
+from clipbench_tf.features import ImageFeatures, TextFeatures
 
 NAME = "align"
 
 
-def _traced(function: Callable, specs: Sequence[tf.TensorSpec]) -> Any:
-    return tf.function(function, input_signature=specs, autograph=False)
-
-
-def signatures(encoders: MethodEncoders, traced: Callable = _traced) -> dict[str, Any]:
+def signatures(
+    encoders: MethodEncoders,
+    images: Callable[[tf.Tensor], tuple[ImageFeatures, tf.Tensor]],
+    texts: Callable[[tf.Tensor], TextFeatures],
+    traced: Callable[[Callable, Sequence[tf.TensorSpec]], Any],
+) -> dict[str, Any]:
     """`align` by its name; nothing if the method has no heads for tokens, or no square grid.
 
     Args:
         encoders: the model.
+        images: string [B] -> features of the pictures, and bool [B], which ones are valid.
+        texts: string [B] -> features.
         traced: makes a tf.function of a Python function and the specs of its inputs.
     """
     objective = token_objective(encoders)
@@ -36,12 +40,12 @@ def signatures(encoders: MethodEncoders, traced: Callable = _traced) -> dict[str
         return {}
 
     def align(image: tf.Tensor, text: tf.Tensor) -> dict[str, tf.Tensor]:
-        pixels, valid = encoders.pixels(image)
-        images, texts = encoders.images(pixels), encoders.texts(text)
-        with encoders.precision():
-            patches, pieces = objective.image_tokens(images), objective.text_tokens(texts)[0]
+        pictures, valid = images(image)
+        captions = texts(text)
+        patches = objective.image_tokens(pictures)
+        pieces = objective.text_tokens(captions)[0]
         cosines = tf.einsum("bpd,bld->bpl", patches, pieces)
-        spelling = _spelling(encoders, text, texts.mask)
+        spelling = _spelling(encoders, text, captions.mask)
         return {"cosines": cosines, "spelling": spelling, "valid": valid}
 
     function = traced(align, [tf.TensorSpec([None], tf.string, name=n) for n in ("image", "text")])

@@ -49,7 +49,7 @@ from clipbench_tf.evaluation.method_encoders import MethodEncoders
 from clipbench_tf.export import alignment, answers
 from clipbench_tf.export.saved_encoders import CLASS, IMAGE
 from clipbench_tf.export.stored_weights import StoredWeights
-from clipbench_tf.features import unit
+from clipbench_tf.features import ImageFeatures, unit
 
 K = 5  # answers, unless a request says how many
 
@@ -72,18 +72,16 @@ class SignatureMaker:
 
     def __init__(self, encoders: MethodEncoders, weights: StoredWeights) -> None:
         self._encoders, self._weights = encoders, weights
-        # Traced once for all signatures. Without the encoders' own tf.function, whose trace would
-        # read the method's own weights.
-        self._represent_images = self._shared(encoders.represent_images, _IMAGE)
-        self._represent_classes = self._shared(encoders.represent_classes, _PROMPTS)
+        # Each tower is traced once for all signatures, and TensorFlow traces each of these twice.
+        self._images = self._shared(self._pictures, _IMAGE)
+        self._texts = self._shared(encoders.texts, _TEXT)
 
     def of_images(self) -> Signatures:
         """Those that need the image tower alone."""
-        encoders = self._encoders
 
         def encode_image(image: tf.Tensor) -> _Outputs:
-            pixels, valid = encoders.pixels(image)
-            embedding = unit(encoders.images(pixels).embedding)
+            features, valid = self._images(image)
+            embedding = unit(features.embedding)
             return {"embedding": tf.where(valid[:, tf.newaxis], embedding, 0.0), "valid": valid}
 
         def represent_image(image: tf.Tensor) -> _Outputs:
@@ -91,8 +89,8 @@ class SignatureMaker:
             return representation | {"valid": valid}
 
         def image_features(image: tf.Tensor) -> _Outputs:
-            features, valid = encoders.image_features(image)
-            return {"features": features, "valid": valid}
+            features, valid = self._images(image)
+            return {"features": tf.cast(features.pooled, tf.float32), "valid": valid}
 
         functions = (encode_image, represent_image, image_features)
         return {f.__name__: self._traced(f, [_IMAGE]) for f in functions}
@@ -101,7 +99,7 @@ class SignatureMaker:
         """Those that need the text tower alone."""
 
         def encode_text(text: tf.Tensor) -> _Outputs:
-            return {"embedding": unit(self._encoders.texts(text).embedding)}
+            return {"embedding": unit(self._texts(text).embedding)}
 
         def represent_classes(prompts: tf.Tensor) -> _Outputs:
             return self._represent_classes(prompts)
@@ -189,7 +187,19 @@ class SignatureMaker:
 
     def of_tokens(self) -> Signatures:
         """`align`, if the method aligns patches and words."""
-        return alignment.signatures(self._encoders, self._traced)
+        return alignment.signatures(self._encoders, self._images, self._texts, self._traced)
+
+    def _pictures(self, image: tf.Tensor) -> tuple[ImageFeatures, tf.Tensor]:
+        pixels, valid = self._encoders.pixels(image)
+        return self._encoders.images(pixels), valid
+
+    def _represent_images(self, image: tf.Tensor) -> tuple[Representation, tf.Tensor]:
+        features, valid = self._images(image)
+        return self._encoders.scorer.images(features), valid
+
+    def _represent_classes(self, prompts: tf.Tensor) -> Representation:
+        features = self._texts(tf.reshape(prompts, [-1]))
+        return self._encoders.classes(features, prompts)
 
     def _shared(self, function: Callable[..., Any], spec: tf.TensorSpec) -> Any:
         """A `tf.function` that other signatures call."""

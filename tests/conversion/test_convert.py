@@ -40,7 +40,7 @@ def views(origin, path, pictures, config=None) -> np.ndarray:
     """The pixels that the converted model sees, uint8 [B, H, W, 3]."""
     published = origins.ORIGINS[origin](path, config)
     made, _ = building.method(published)
-    return building.encoders(published, made).pixels(tf.constant(pictures)).numpy()
+    return building.encoders(published, made).pixels(tf.constant(pictures))[0].numpy()
 
 
 def assert_equal(exported, model: OpenAI, seen: np.ndarray, pictures) -> None:

@@ -7,8 +7,10 @@ import tensorflow as tf
 from clipbench_tf.evaluation.alignment import Alignments, words_in
 from clipbench_tf.evaluation.method_encoders import MethodEncoders
 from clipbench_tf.evaluation.scorers import cosine
-from clipbench_tf.export import alignment, card
+from clipbench_tf.export import card
 from clipbench_tf.export.saved_model import export
+from clipbench_tf.export.signatures import SignatureMaker
+from clipbench_tf.export.stored_weights import StoredWeights
 from clipbench_tf.objectives.image_text import ImageText
 from tests.evaluation.samples import COLOURS, NAMES, SIZE, png, tiny_method
 
@@ -55,7 +57,7 @@ def test_an_export_aligns_as_the_method_does(encoders, tmp_path):
 
 
 def test_a_bad_picture_is_told_and_an_empty_batch_has_an_empty_answer(encoders):
-    run = alignment.signatures(encoders)["align"]
+    run = SignatureMaker(encoders, StoredWeights(encoders.method, "float32")).of_tokens()["align"]
     found = run(tf.constant([PICTURES[0], b"none"]), tf.constant(["a cat", ""]))
     assert found["valid"].numpy().tolist() == [True, False]
     assert not any(found["spelling"][1].numpy())
@@ -71,8 +73,8 @@ def test_methods_without_heads_for_tokens_or_a_square_of_patches_have_none(encod
     objective = encoders.method.objectives[1]
     whole = objective.image_tokens
     monkeypatch.setattr(objective, "image_tokens", lambda features: whole(features)[:, 1:])
-    assert alignment.signatures(encoders) == {}
+    assert SignatureMaker(encoders, StoredWeights(encoders.method, "float32")).of_tokens() == {}
     method, _ = tiny_method()
     method.objectives = [o for o in method.objectives if isinstance(o, ImageText)]
     monkeypatch.setattr(encoders, "method", method)
-    assert alignment.signatures(encoders) == {}
+    assert SignatureMaker(encoders, StoredWeights(encoders.method, "float32")).of_tokens() == {}

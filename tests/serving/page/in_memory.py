@@ -10,7 +10,8 @@ import tensorflow as tf
 from clipbench_tf.evaluation.classifier import Classifier
 from clipbench_tf.evaluation.method_encoders import MethodEncoders
 from clipbench_tf.evaluation.scorers import cosine, late_interaction
-from clipbench_tf.export import alignment
+from clipbench_tf.export.signatures import SignatureMaker
+from clipbench_tf.export.stored_weights import StoredWeights
 from clipbench_tf.serving.errors import RequestError, busy
 from clipbench_tf.serving.limits import Limits
 from clipbench_tf.serving.signatures import Signature, Tensor
@@ -73,7 +74,8 @@ class InMemory:
             "represent_classes": {"prompts": strings(None, None)},
         }
         if aligns:
-            run = alignment.signatures(self.encoders)["align"]
+            maker = SignatureMaker(self.encoders, StoredWeights(self.encoders.method, "float32"))
+            run = maker.of_tokens()["align"]
             self._align = lambda image, text: run(
                 tf.constant(image, tf.string), tf.constant(text, tf.string)
             )
