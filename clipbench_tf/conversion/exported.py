@@ -9,7 +9,7 @@ import numpy as np
 from clipbench_tf.conversion.names.architecture import IMAGE_TOWERS, Architecture, ConversionError
 from clipbench_tf.export import card, variables
 
-_WRITTEN = ("image", "text", "logit_scale")
+_WRITTEN = ("visual", "text", "logit_scale")
 
 
 @dataclasses.dataclass(frozen=True)

@@ -79,6 +79,7 @@ def test_openai_state_dict(model, tmp_path, pictures):
     assert f"{len(names)} weights converted" in summary(account)[1]
 
 
+@pytest.mark.slow
 def test_openai_torchscript_archive_in_half_precision(tmp_path, pictures):
     model = vit().half()
     traced = torch.jit.trace(
@@ -94,6 +95,7 @@ def test_openai_torchscript_archive_in_half_precision(tmp_path, pictures):
     assert all(each["name"].endswith("attn_mask") for each in account["unused"])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("gelu", [True, False])
 def test_open_clip_trainer_checkpoint_follows_its_configuration(gelu, tmp_path, pictures):
     model = vit(gelu)
@@ -155,6 +157,7 @@ def tiny_keras_hub():
     return backbone
 
 
+@pytest.mark.slow
 def test_keras_hub_preset(tmp_path, pictures):
     backbone = tiny_keras_hub()
     backbone.save_to_preset(str(tmp_path / "preset"))

@@ -139,6 +139,7 @@ def test_open_clip_loads_the_folder(kind, tmp_path, pictures):
     np.testing.assert_allclose(picture.numpy(), expected.numpy(), atol=1e-5)
 
 
+@pytest.mark.slow
 def test_refuses_what_the_other_library_lacks(tmp_path):
     export(method(merges=MERGES), tmp_path / "few" / "saved_model", merges=MERGES)
     with pytest.raises(ConversionError, match="7677 of CLIP's 48894 merges"):

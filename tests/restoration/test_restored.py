@@ -74,6 +74,7 @@ def without(folder, *fields: str) -> None:
     card.write({name: value for name, value in facts.items() if name not in fields}, folder)
 
 
+@pytest.mark.slow
 def test_an_old_export_of_filip_needs_its_run_or_the_account_of_its_conversion(tmp_path):
     folder = tmp_path / "saved_model"
     expected = written(folder, late_interaction, average_positions=True)
@@ -89,6 +90,7 @@ def test_an_old_export_of_filip_needs_its_run_or_the_account_of_its_conversion(t
         np.testing.assert_allclose(scores(restored(given).encoders), scores(expected), atol=1e-6)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("gin_file", "checkpoint"), [("filip.gin", True), ("clip.gin", True), ("filip.gin", False)]
 )
@@ -142,6 +144,7 @@ def test_says_what_is_missing(tmp_path):
         restored(tmp_path)
 
 
+@pytest.mark.slow
 def test_names_that_the_card_of_an_old_export_lacks_are_its_answers(tmp_path):
     written(tmp_path / "old", cosine)
     without(tmp_path / "old", "class_names", "weights", "tower")

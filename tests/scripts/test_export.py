@@ -57,6 +57,7 @@ def test_other_names_and_weights_of_half_the_size(model, tmp_path):
     np.testing.assert_allclose(scores, expected, atol=0.05)  # of bfloat16
 
 
+@pytest.mark.slow
 def test_names_of_the_model_itself(model, tmp_path):
     again = tmp_path / "again"
     assert run(model, again, "--weights=float16")[0] == 0

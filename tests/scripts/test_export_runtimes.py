@@ -46,12 +46,13 @@ def by_litert(folder, name, inputs):
     return run(pixels=inputs)["embedding"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("form", "embed", "towers"),
     [
         ("onnx", by_onnx, 2),
-        pytest.param("keras", by_keras, 2, marks=pytest.mark.slow),
-        pytest.param("litert", by_litert, 1, marks=pytest.mark.slow),
+        pytest.param("keras", by_keras, 2),
+        pytest.param("litert", by_litert, 1),
     ],
 )
 def test_a_run_becomes_towers_for_another_runtime(form, embed, towers, model, tmp_path):

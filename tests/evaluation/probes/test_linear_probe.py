@@ -179,6 +179,7 @@ def test_refuses_what_cannot_be_fitted():
             probe(rows, rows, **wrong)
 
 
+@pytest.mark.slow
 def test_a_loaded_model_gives_the_same_as_the_one_in_memory(tmp_path):
     method, tokenizer = pictures.tiny_method()
     scorer = cosine(method)

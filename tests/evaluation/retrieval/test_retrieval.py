@@ -182,6 +182,7 @@ def colour_pairs(count=30):
     ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("make_scorer", [cosine, late_interaction])
 def test_a_loaded_model_and_other_batches_give_the_same_ranks(make_scorer, tmp_path):
     method, tokenizer = tiny_method()

@@ -35,6 +35,7 @@ def test_models_load_in_a_fresh_process_and_equal_the_export(made, tmp_path):
     same(dict(np.load(tmp_path / "text.npz")), made.text)
 
 
+@pytest.mark.slow
 def test_floats_are_taken_too_and_weights_are_copied_in_float32(made, tmp_path):
     keras.config.set_dtype_policy("mixed_bfloat16")
     keras_models.write(encoders(made.encoders.method.name), tmp_path)
@@ -44,6 +45,7 @@ def test_floats_are_taken_too_and_weights_are_copied_in_float32(made, tmp_path):
     same(outputs, made.image)
 
 
+@pytest.mark.slow
 def test_they_can_be_trained_on(tmp_path):
     keras_models.write(encoders("resnet"), tmp_path)
     model = keras.saving.load_model(tmp_path / "image.keras")

@@ -1,6 +1,7 @@
 import json
 
 import numpy as np
+import pytest
 from ai_edge_litert.interpreter import Interpreter
 
 from clipbench_tf.export.runtimes import functions, litert_models
@@ -19,6 +20,7 @@ def test_the_image_tower_equals_the_export(made, tmp_path):
     assert np.abs(half(pixels=made.pixels)["embedding"] - made.image["embedding"]).max() > 1e-6
 
 
+@pytest.mark.slow
 def test_a_batch_of_one_needs_no_resizing(made, tmp_path):
     litert_models.write(made.encoders, tmp_path)
     facts = json.loads((tmp_path / "usage.json").read_text())["image"]
@@ -33,6 +35,7 @@ def test_a_batch_of_one_needs_no_resizing(made, tmp_path):
     assert any(x.shape == expected.shape and np.allclose(x, expected, atol=1e-4) for x in found)
 
 
+@pytest.mark.slow
 def test_so_does_one_with_quick_gelu(tmp_path):
     model = encoders("vit_padding")
     litert_models.write(model, tmp_path)
