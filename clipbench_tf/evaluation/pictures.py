@@ -7,11 +7,20 @@ from clipbench_tf.data.images.image_views import evaluation_view
 
 
 def decode(
-    encoded: tf.Tensor, size: int, resize: float, interpolation: str = "bilinear"
+    encoded: tf.Tensor,
+    size: int,
+    resize: float,
+    interpolation: str = "bilinear",
+    *,
+    largest: int | None = None,
 ) -> tuple[tf.Tensor, tf.Tensor]:
     """Decodes `encoded`, string [B], in graph to `evaluation_view`s.
 
-    What its header says to be larger than `dimensions.LARGEST` is no image.
+    Args:
+        encoded: any bytes.
+        size, resize, interpolation: see `evaluation_view`.
+        largest: most pixels; what its header says to have more is no image. By default data is
+            trusted, as reading the header takes its time.
 
     Returns:
         uint8 [B, size, size, 3], black where the bytes are no image, and bool [B]: true where
@@ -19,7 +28,9 @@ def decode(
     """
 
     def view(one: tf.Tensor) -> tf.Tensor:
-        return evaluation_view(dimensions.refused(one), size, resize, interpolation)
+        if largest is not None:
+            one = dimensions.refused(one, largest)
+        return evaluation_view(one, size, resize, interpolation)
 
     count = tf.size(encoded, tf.int64)
     with tf.device("/CPU:0"):

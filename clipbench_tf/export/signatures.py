@@ -43,6 +43,8 @@ from typing import Any
 
 import tensorflow as tf
 
+from clipbench_tf.data.images import dimensions
+from clipbench_tf.evaluation import pictures
 from clipbench_tf.evaluation.classifier import Classifier
 from clipbench_tf.evaluation.encoders import Representation
 from clipbench_tf.evaluation.method_encoders import MethodEncoders
@@ -190,8 +192,15 @@ class SignatureMaker:
         return alignment.signatures(self._encoders, self._images, self._texts, self._traced)
 
     def _pictures(self, image: tf.Tensor) -> tuple[ImageFeatures, tf.Tensor]:
-        pixels, valid = self._encoders.pixels(image)
-        return self._encoders.images(pixels), valid
+        encoders = self._encoders
+        pixels, valid = pictures.decode(
+            image,
+            encoders.image_size,
+            encoders.resize,
+            encoders.interpolation,
+            largest=dimensions.LARGEST,
+        )
+        return encoders.images(pixels), valid
 
     def _represent_images(self, image: tf.Tensor) -> tuple[Representation, tf.Tensor]:
         features, valid = self._images(image)
