@@ -79,7 +79,7 @@ def test_an_evaluation_of_ones_own_gives_the_recall_of_the_weights_it_sees(run):
     examples = [sources.parse(record) for record in sources.records(split)]
     captions = np.array([example["captions"][0].numpy() for example in examples])
     texts = encoders.texts(captions).embedding.numpy()
-    pixels = encoders.pixels(np.array([example["image"].numpy() for example in examples]))
+    pixels, _ = encoders.pixels(np.array([example["image"].numpy() for example in examples]))
     images = encoders.images(pixels).embedding.numpy()
     cosines = (images @ texts.T) / np.outer(
         np.linalg.norm(images, axis=1), np.linalg.norm(texts, axis=1)

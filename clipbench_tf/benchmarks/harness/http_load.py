@@ -32,7 +32,7 @@ class Load:
 
 def post(path: str, body: bytes) -> bytes:
     """The bytes of a POST request that keeps its connection."""
-    head = f"POST {path} HTTP/1.1\r\nHost: load\r\nContent-Length: {len(body)}\r\n\r\n"
+    head = f"POST {path} HTTP/1.1\r\nHost: localhost\r\nContent-Length: {len(body)}\r\n\r\n"
     return head.encode() + body
 
 
