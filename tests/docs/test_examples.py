@@ -103,7 +103,7 @@ def test_a_perfect_model_has_recall_1_in_the_evaluation_of_ones_own(run):
             self.known = sorted(set(captions.values()))
 
         def pixels(self, encoded):
-            return encoded
+            return encoded, None
 
         def images(self, encoded):
             return self.texts(np.array([self.captions[bytes(e)] for e in encoded.numpy()]))
