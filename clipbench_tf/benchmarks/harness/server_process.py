@@ -42,7 +42,7 @@ class ServerProcess:
         )
         assert self._process.stdout is not None
         for line in self._process.stdout:
-            if found := re.match(r"Ready: http://[^/]*:(\d+)(/\S+)", line):
+            if found := re.match(r"Ready: http://[^/]*:(\d+)(/[^\s;]+)", line):
                 self.port, self.path = int(found[1]), found[2]
                 return self
         self._process.wait()
