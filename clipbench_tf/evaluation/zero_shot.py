@@ -183,7 +183,10 @@ class ZeroShot:
         for batch in batches:
             yield batch
             left -= sum(map(len, batch[1].numpy()))
-            kept = [*kept, batch] if left >= 0 else []
+            if left >= 0:
+                kept.append(batch)
+            else:
+                kept.clear()
         if left >= 0:
             self._kept[split] = kept
 

@@ -9,10 +9,9 @@ from google.protobuf.message import DecodeError
 from tensorflow.core.framework import tensor_pb2
 
 from clipbench_tf.export.card import ExportError
+from clipbench_tf.export.warmup import FILE
 from clipbench_tf.serving.signatures import DEFAULT, Arrays, Signature
 
-# TensorFlow Serving's place for them: a TFRecord file of PredictionLog messages.
-FILE = "assets.extra/tf_serving_warmup_requests"
 # Numbers of fields in tensorflow_serving/apis: PredictionLog.predict_log, PredictLog.request,
 # PredictRequest.model_spec and .inputs, ModelSpec.signature_name, and those of an entry of a map.
 _PREDICT_LOG, _REQUEST, _MODEL_SPEC, _INPUTS, _SIGNATURE_NAME, _KEY, _VALUE = 6, 1, 1, 2, 3, 1, 2

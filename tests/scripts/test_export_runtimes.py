@@ -51,8 +51,8 @@ def by_litert(folder, name, inputs):
     ("form", "embed", "towers"),
     [
         ("onnx", by_onnx, 2),
-        pytest.param("keras", by_keras, 2),
-        pytest.param("litert", by_litert, 1),
+        ("keras", by_keras, 2),
+        ("litert", by_litert, 1),
     ],
 )
 def test_a_run_becomes_towers_for_another_runtime(form, embed, towers, model, tmp_path):
