@@ -165,7 +165,7 @@ def claim(workdir: Path) -> None:
     """
     path, text, begun = workdir / RUN_CONFIG, operative(), saved(workdir)
     if begun is not None:
-        before, now = _statements(begun), _statements(text)
+        before, now = statements(begun), statements(text)
         known = _bound(begun) | _bound(bound())
         now = [line for line in now if _bound(line) <= known]
         if before != now:
@@ -199,7 +199,7 @@ def claim(workdir: Path) -> None:
         ) from error
 
 
-def _statements(text: str) -> list[str]:
+def statements(text: str) -> list[str]:
     """The imports, macros and bindings of an operative config, sorted."""
     parts = re.split(r"\n(?=\S)", text)  # the rest of one is indented
     return sorted(part.strip() for part in parts if part.strip() and not part.startswith("#"))

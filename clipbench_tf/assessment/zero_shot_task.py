@@ -9,7 +9,7 @@ import numpy as np
 
 from clipbench_tf.assessment.loaded_model import LoadedModel
 from clipbench_tf.assessment.progress import Progress
-from clipbench_tf.assessment.provenance import texts_checksum
+from clipbench_tf.data.checksum import texts_checksum
 from clipbench_tf.assessment.task import Options, Outcome
 from clipbench_tf.assessment.unfinished.arrays import saved_on_error
 from clipbench_tf.assessment.unfinished.partial_scores import PartialScores
@@ -110,8 +110,9 @@ def predictions(dataset: Dataset, results: Sequence[SplitResult]) -> dict[str, n
     `classes` are the names [C]. For each split there are, of its N pictures that can be decoded and
     in its order, <split>/key, their names; /place, their index in the split; /label and
     /prediction, numbers of classes; /score, of the predicted class; /top1 and /top5, 1 where the
-    answer is right, 0 where it is wrong, between them where scores are equal. <split>/corrupt_key
-    are the names of the pictures that cannot be decoded.
+    answer is right, 0 where it is wrong, between them where scores are equal; /reciprocal_rank, one
+    over the rank of the label. <split>/corrupt_key are the names of the pictures that cannot be
+    decoded.
     """
     arrays = {"classes": np.array(dataset.classes)}
     for result in results:
@@ -123,6 +124,7 @@ def predictions(dataset: Dataset, results: Sequence[SplitResult]) -> dict[str, n
             "score": result.scores,
             "top1": result.credits[1],
             "top5": result.credits[5],
+            "reciprocal_rank": result.reciprocal_ranks,
             "corrupt_key": result.corrupt_keys,
         }
         arrays |= {f"{result.split}/{name}": column for name, column in columns.items()}

@@ -11,6 +11,7 @@ from clipbench_tf.data.corrupt import CorruptTally
 from clipbench_tf.data.images.image_views import ImageViews
 from clipbench_tf.data.readers.pair import Pair
 from clipbench_tf.data.readers.reader import CheckedReader
+from clipbench_tf.data.selection import Selection, evenly_spread
 from clipbench_tf.data.text.hub_tokenizer import HubTokenizer
 from clipbench_tf.data.text.tokenizer import Tokenizer
 from clipbench_tf.distribution import cluster
@@ -31,6 +32,8 @@ class Pipeline(Batching):
             are traced without AutoGraph.
         batch_size: pairs in a global batch.
         split: the part of the data set to train on.
+        examples: how many of its pairs, at equal distances in their order; all by default. So data
+            sets of different sizes can be compared pair for pair, or one at several sizes.
         mask_probability: probability that a token of text view 0 is selected for masked language
             modelling; 0 turns it off.
         separate_masked_view: put the masked ids of view 0 into a further, last text view. By
@@ -44,7 +47,7 @@ class Pipeline(Batching):
 
     Raises:
         DatasetError: if the data set or split is missing, has not all its files, or is smaller than
-            a batch.
+            a batch or than `examples`.
         ValueError: if `mask_probability` is above 0 and `tokenizer` has no mask token.
     """
 
@@ -57,6 +60,7 @@ class Pipeline(Batching):
         caption_views: Sequence[CaptionOp],
         batch_size: int,
         split: str = "train",
+        examples: int | None = None,
         mask_probability: float = 0.0,
         separate_masked_view: bool = False,
         trim_captions: bool = True,
@@ -65,15 +69,22 @@ class Pipeline(Batching):
         max_corrupt_fraction: float = 0.01,
     ) -> None:
         self.dataset = sources.load(dataset)
-        self.split = self.dataset.split(split)
-        if self.split.examples < batch_size:
-            raise sources.DatasetError(
-                f"Split {split!r} of {self.dataset.name} has {self.split.examples} pairs, fewer "
-                f"than batch_size {batch_size}; bind a smaller batch_size."
+        self.split_name, self.split = split, self.dataset.split(split)
+        for name, least in (("batch_size", batch_size), ("examples", examples or 0)):
+            if self.split.examples < least:
+                raise sources.DatasetError(
+                    f"Split {split!r} of {self.dataset.name} has {self.split.examples} pairs, "
+                    f"fewer than {name} {least}; bind a smaller {name}."
+                )
+        if examples is not None and examples < batch_size:
+            raise ValueError(
+                f"pipeline.Pipeline.examples is {examples}, less than batch_size {batch_size}."
             )
         workers = cluster.read()
         if isinstance(self.split, CheckedReader) and (workers is None or workers.index == 0):
             self.split.check()
+        if examples is not None:
+            self.split = Selection(self.split, evenly_spread(self.split.examples, examples))
         super().__init__(
             tokenizer=tokenizer,
             image_views=image_views,

@@ -1,4 +1,4 @@
-"""Top-k accuracy, ties broken at random in expectation, and mean recall, with intervals."""
+"""Top-k accuracy and reciprocal rank, ties broken at random in expectation, and mean recall."""
 
 import numpy as np
 
@@ -14,6 +14,30 @@ def top_k_credit(scores: np.ndarray, labels: np.ndarray, k: int) -> np.ndarray:
     tied = np.maximum(np.sum(scores == own, axis=1), 1)  # a NaN does not even equal itself
     credit = np.clip((k - higher) / tied, 0.0, 1.0)
     return np.where(np.isnan(scores).any(axis=1), 0.0, credit)
+
+
+def reciprocal_rank(scores: np.ndarray, labels: np.ndarray) -> np.ndarray:
+    """The expectation, float64 [B], of one over each label's rank with ties in random order.
+
+    Its mean over pictures is the mean reciprocal rank, which also tells near misses apart. A row of
+    `scores` [B, C] with a NaN gets 0.
+    """
+    own = scores[np.arange(len(labels)), labels][:, np.newaxis]
+    higher = np.sum(scores > own, axis=1)
+    tied = np.maximum(np.sum(scores == own, axis=1), 1)
+    sums = _harmonic(scores.shape[1])
+    mean = (sums[higher + tied] - sums[higher]) / tied
+    return np.where(np.isnan(scores).any(axis=1), 0.0, mean)
+
+
+def _harmonic(count: int) -> np.ndarray:
+    """Sums of 1/1 to 1/n for n from 0 to `count`."""
+    return np.concatenate([[0.0], np.cumsum(1 / np.arange(1, count + 1))])
+
+
+def chance_of_rank(classes: int) -> float:
+    """Expected reciprocal rank of guessing among so many `classes`."""
+    return float(_harmonic(classes)[-1] / classes)
 
 
 def chance(k: int, classes: int) -> float:

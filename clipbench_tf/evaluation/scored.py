@@ -21,6 +21,7 @@ class Scored:
         scores: of the predicted class, float32.
         top1: `accuracy.top_k_credit` with k = 1, float64.
         top5: the same with k = 5.
+        reciprocal_rank: `accuracy.reciprocal_rank`, float64.
     """
 
     places: np.ndarray
@@ -31,6 +32,7 @@ class Scored:
     scores: np.ndarray
     top1: np.ndarray
     top5: np.ndarray
+    reciprocal_rank: np.ndarray
 
     def __len__(self) -> int:
         return len(self.places)

@@ -18,8 +18,9 @@ def _none() -> np.ndarray:
 class SplitResult:
     """The result on one split; arrays [N] hold one entry for each scored picture.
 
-    `places` is the index of a picture in the split, `credits[k]` its `top_k_credit`. Pictures that
-    cannot be decoded are not among them: `corrupt` is their number, `corrupt_keys` their names.
+    `places` is the index of a picture in the split, `credits[k]` its `top_k_credit`,
+    `reciprocal_ranks` are there for zero-shot classification alone. Pictures that cannot be decoded
+    are not among them: `corrupt` is their number, `corrupt_keys` their names.
     """
 
     split: str
@@ -32,6 +33,7 @@ class SplitResult:
     credits: dict[int, np.ndarray]
     keys: np.ndarray = dataclasses.field(default_factory=_none)
     corrupt_keys: np.ndarray = dataclasses.field(default_factory=_none)
+    reciprocal_ranks: np.ndarray | None = None
 
     @classmethod
     def of(cls, split: str, classes: int, scored: Scored) -> "SplitResult":
@@ -48,6 +50,7 @@ class SplitResult:
             credits={1: good.top1, 5: good.top5},
             keys=good.keys,
             corrupt_keys=scored.keys[~scored.valid],
+            reciprocal_ranks=good.reciprocal_rank,
         )
 
     def top(self, k: int) -> float:
@@ -71,6 +74,9 @@ class SplitResult:
             fields[f"top{k}_interval"] = accuracy.wilson(self.top(k), len(self.labels))
             fields[f"top{k}_chance"] = accuracy.chance(k, self.classes)
             fields |= {f"top{k}_trivial": True} if self.trivial(k) else {}
+        if self.reciprocal_ranks is not None:
+            fields["mean_reciprocal_rank"] = float(self.reciprocal_ranks.mean())
+            fields["mean_reciprocal_rank_chance"] = accuracy.chance_of_rank(self.classes)
         recall, interval = self._mean_recall()
         fields |= {"mean_per_class_recall": recall, "mean_per_class_recall_interval": interval}
         fields["classes_without_pictures"] = self.classes - len(np.unique(self.labels))

@@ -154,6 +154,7 @@ class ZeroShot:
         predictions = np.where(valid, np.argmax(scores, axis=1), -1)
         best = scores[np.arange(len(scores)), predictions]
         credit1, credit5 = (accuracy.top_k_credit(scores, labels, k) for k in (1, 5))
+        reciprocal = accuracy.reciprocal_rank(scores, labels)
         return Scored(
             places=places.numpy(),
             keys=np.array([key.decode("utf-8", "backslashreplace") for key in keys.numpy()]),
@@ -163,6 +164,7 @@ class ZeroShot:
             scores=np.where(valid, best, np.float32(0)),
             top1=np.where(valid, credit1, 0.0),
             top5=np.where(valid, credit5, 0.0),
+            reciprocal_rank=np.where(valid, reciprocal, 0.0),
         )
 
     @contextlib.contextmanager

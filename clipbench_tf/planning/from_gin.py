@@ -1,5 +1,6 @@
 """Builds the trainer of a gin file for planning: no data, no weights, one device."""
 
+import dataclasses
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
@@ -34,6 +35,9 @@ def build(
     config.parse(files, bindings)
     split = config.value("pipeline.Pipeline.split", "train")
     known = data_set.pairs(config.value("pipeline.Pipeline.dataset", ""), split, examples)
+    chosen = config.value("pipeline.Pipeline.examples")
+    if chosen is not None and examples is None:
+        known = dataclasses.replace(known, examples=chosen, source="pipeline.Pipeline.examples")
     scored = [*config.value("train.Trainer.evaluation_splits", ("test", "zero_shot"))]
     scored.append(config.value("train.Trainer.validation_split", "validation"))
     precision = config.value(PRECISION, "auto")

@@ -12,6 +12,7 @@ from clipbench_tf.callbacks.tensorboard.projector import Points, write_projector
 from clipbench_tf.callbacks.tensorboard.tensorboard_log import TensorBoardLog
 from clipbench_tf.checkpoints.checkpoints import Checkpoints
 from clipbench_tf.checkpoints.disk import WRITE_ERRORS, reason
+from clipbench_tf.data.checksum import data_checksum, texts_checksum
 from clipbench_tf.data.pipeline import Pipeline
 from clipbench_tf.evaluation.method_encoders import MethodEncoders
 from clipbench_tf.evaluation.split_result import SplitResult
@@ -103,6 +104,7 @@ class RunResults:
             "evaluation_dataset": data.name,
             "scorer": self.encoders.scorer.name,
             "results": [result.record() for result in results],
+            "checksums": self._checksums(),
             "steps": step,
             "batch_size": self.pipeline.batch_size,
             "seed": self.pipeline.seed,
@@ -113,6 +115,16 @@ class RunResults:
         }
         record.write(facts, self.workdir / "record.json")
         return facts
+
+    def _checksums(self) -> dict[str, str]:
+        """Of what the results were made from."""
+        data = self.evaluation.dataset
+        return {
+            "training_data": data_checksum(self.pipeline.dataset, [self.pipeline.split_name]),
+            "evaluation_data": data_checksum(data, self.evaluation.splits),
+            "class_names": texts_checksum(data.classes),
+            "prompts": texts_checksum(self.evaluation.templates),
+        }
 
     def _project(self, result: SplitResult) -> None:
         """Puts class names and the first test pictures into TensorBoard's projector."""

@@ -3,7 +3,14 @@ from itertools import permutations
 import numpy as np
 import pytest
 
-from clipbench_tf.evaluation.accuracy import chance, mean_class_recall, top_k_credit, wilson
+from clipbench_tf.evaluation.accuracy import (
+    chance,
+    chance_of_rank,
+    mean_class_recall,
+    reciprocal_rank,
+    top_k_credit,
+    wilson,
+)
 
 
 def credit_by_lot(scores, label, k):
@@ -24,6 +31,25 @@ def test_credit_is_the_mean_over_all_ways_to_break_ties(k):
     np.testing.assert_allclose(top_k_credit(scores, labels, k), expected)
 
 
+def test_reciprocal_rank_is_the_mean_over_all_ways_to_break_ties():
+    rng = np.random.default_rng(0)
+    scores = rng.integers(0, 4, size=(40, 5)).astype(np.float32)
+    labels = rng.integers(0, 5, size=40)
+    expected = [
+        np.mean(
+            [
+                1 / (1 + sorted(order, key=lambda c: -row[c]).index(label))
+                for order in permutations(range(5))
+            ]
+        )
+        for row, label in zip(scores, labels, strict=True)
+    ]
+    np.testing.assert_allclose(reciprocal_rank(scores, labels), expected)
+    constant = reciprocal_rank(np.zeros((3, 50)), np.arange(3))
+    np.testing.assert_allclose(constant, chance_of_rank(50))
+    assert chance_of_rank(50) == pytest.approx(sum(1 / n for n in range(1, 51)) / 50)
+
+
 def test_a_model_that_outputs_constants_gets_chance():
     scores, labels = np.zeros((200, 50), np.float32), np.arange(200) % 50
     assert top_k_credit(scores, labels, 1).mean() == pytest.approx(chance(1, 50))
@@ -34,6 +60,7 @@ def test_a_nan_for_any_class_is_wrong():
     nan = np.nan
     scores = np.array([[nan, 0, 0], [2, nan, 0], [nan, nan, nan], [2, 1, 0]], np.float32)
     np.testing.assert_array_equal(top_k_credit(scores, np.zeros(4, int), 3), [0, 0, 0, 1])
+    np.testing.assert_array_equal(reciprocal_rank(scores, np.zeros(4, int)), [0, 0, 0, 1])
 
 
 def test_chance_never_exceeds_one():

@@ -19,6 +19,7 @@ def scored(labels, predictions, *, valid=None) -> Scored:
         scores=np.zeros(count, np.float32),
         top1=(labels == predictions).astype(float),
         top5=np.ones(count),
+        reciprocal_rank=np.where(labels == predictions, 1, 0.25),
     )
 
 
@@ -45,6 +46,7 @@ def test_a_class_without_pictures_is_no_part_of_the_mean_recall_and_is_told():
 def test_top_5_of_five_classes_or_fewer_is_marked_and_not_printed(classes, trivial):
     found = SplitResult.of("test", classes, scored([0, 1], [0, 0]))
     record = found.record()
+    assert record["mean_reciprocal_rank"] == pytest.approx((1 + 0.25) / 2)
     assert record["top5"] == 1
     assert record.get("top5_trivial", False) is trivial
     assert "top1_trivial" not in record

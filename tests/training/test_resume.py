@@ -102,6 +102,8 @@ def test_a_run_leaves_what_the_readme_says(uninterrupted):
     assert record["steps"] == STEPS
     assert record["method"] == "clip"
     assert record["results"][0]["scored"] == EXAMPLES["validation"]
+    assert 0 < record["results"][0]["mean_reciprocal_rank"] < 1
+    assert {len(checksum) for checksum in record["checksums"].values()} == {64}
     logged = json.loads((uninterrupted / "metrics.jsonl").read_text().splitlines()[-1])
     assert {"loss", "loss/image_text", "temperature", "gradient_norm", "learning_rate"} <= set(
         logged

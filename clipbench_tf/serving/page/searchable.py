@@ -8,7 +8,7 @@ from pathlib import Path, PurePosixPath
 
 import numpy as np
 
-from clipbench_tf.assessment import provenance
+from clipbench_tf.data.checksum import data_checksum
 from clipbench_tf.data import sources
 from clipbench_tf.data.readers import files
 from clipbench_tf.data.readers.dataset import DatasetError
@@ -39,7 +39,7 @@ class Searchable:
         if options or not _is_plain_folder(path):
             dataset = sources.load(source)
             self.name, readers = dataset.name, list(dataset.splits.values())
-            self._checksum = lambda: provenance.data_checksum(dataset, list(dataset.splits))
+            self._checksum = lambda: data_checksum(dataset, list(dataset.splits))
         else:
             found, _ = pictures_below(path.rstrip("/"), "")
             self.name = Path(path).resolve().name
@@ -57,7 +57,7 @@ class Searchable:
             )
 
     def checksum(self) -> str:
-        """Differs when files are added, removed or changed (see `provenance.data_checksum`)."""
+        """Differs when files are added, removed or changed (see `checksum.data_checksum`)."""
         return self._checksum()
 
     def places(self, limit: int) -> np.ndarray:

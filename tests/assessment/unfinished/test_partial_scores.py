@@ -21,6 +21,7 @@ def scored(start: int, count: int) -> Scored:
         scores=rng.random(count).astype(np.float32),
         top1=rng.random(count),
         top5=rng.random(count),
+        reciprocal_rank=rng.random(count),
     )
 
 

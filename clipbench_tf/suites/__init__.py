@@ -1,0 +1,1 @@
+"""Suites: the rows of a table, trained one after another under one recipe."""
