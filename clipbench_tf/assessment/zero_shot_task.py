@@ -9,10 +9,10 @@ import numpy as np
 
 from clipbench_tf.assessment.loaded_model import LoadedModel
 from clipbench_tf.assessment.progress import Progress
-from clipbench_tf.data.checksum import texts_checksum
 from clipbench_tf.assessment.task import Options, Outcome
 from clipbench_tf.assessment.unfinished.arrays import saved_on_error
 from clipbench_tf.assessment.unfinished.partial_scores import PartialScores
+from clipbench_tf.data.checksum import texts_checksum
 from clipbench_tf.data.sources import Dataset
 from clipbench_tf.evaluation.classifier_cache import ClassifierCache
 from clipbench_tf.evaluation.reports import confusion_picture, contact_sheet, per_class

@@ -83,7 +83,7 @@ class Pipeline(Batching):
         workers = cluster.read()
         if isinstance(self.split, CheckedReader) and (workers is None or workers.index == 0):
             self.split.check()
-        if examples is not None:
+        if examples is not None and examples < self.split.examples:
             self.split = Selection(self.split, evenly_spread(self.split.examples, examples))
         super().__init__(
             tokenizer=tokenizer,

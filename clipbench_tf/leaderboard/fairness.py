@@ -49,7 +49,7 @@ def parameters(text: str) -> dict[str, str]:
             scope, name, value = bound.groups()
             module, _, rest = name.partition(".")
             full = f"{modules.get(module, module)}.{rest}" if rest else name
-            found[scope + full] = re.sub(r"\s+", " ", value)
+            found[scope + full] = " ".join(value.removeprefix("\\").split())
     return found
 
 

@@ -36,7 +36,7 @@ def build(
     split = config.value("pipeline.Pipeline.split", "train")
     known = data_set.pairs(config.value("pipeline.Pipeline.dataset", ""), split, examples)
     chosen = config.value("pipeline.Pipeline.examples")
-    if chosen is not None and examples is None:
+    if chosen is not None and chosen < known.examples:
         known = dataclasses.replace(known, examples=chosen, source="pipeline.Pipeline.examples")
     scored = [*config.value("train.Trainer.evaluation_splits", ("test", "zero_shot"))]
     scored.append(config.value("train.Trainer.validation_split", "validation"))

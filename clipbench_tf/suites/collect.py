@@ -41,6 +41,7 @@ def _curve(path: Path) -> list[Mapping[str, float]]:
     found = []
     for number, entry in enumerate(logged, 1):
         accuracy = {name: v for name, v in entry.items() if name.startswith("zero_shot/")}
-        if accuracy or number % every == 0:
-            found.append({"step": entry["step"], "loss": entry["loss"], **accuracy})
+        loss = {"loss": entry["loss"]} if "loss" in entry and number % every == 0 else {}
+        if accuracy or loss:
+            found.append({"step": entry["step"], **loss, **accuracy})
     return found

@@ -100,9 +100,9 @@ def step_of(job: Job) -> int:
         with (job.workdir / "metrics.jsonl").open("rb") as file:
             file.seek(0, 2)
             file.seek(max(0, file.tell() - 8192))
-            last = file.read().splitlines()[-1]
+            *_, last, _ = file.read().split(b"\n")  # behind the last one, perhaps a part of one
         return int(json.loads(last)["step"])
-    except (OSError, ValueError, KeyError, IndexError):
+    except (OSError, ValueError, KeyError):
         return 0
 
 

@@ -80,6 +80,7 @@ class Runner:
             return False
         if not job.record.exists():
             own = dataclasses.replace(found, suite=self.facts, row=job.row, place=job.place)
+            job.record.parent.mkdir(parents=True, exist_ok=True)
             own.write(job.record)
             self._say(f"{job.label}: has the result of {found.suite.name}, {found.label}.")
         self.progress.done(job, trained=False)

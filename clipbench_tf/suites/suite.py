@@ -18,7 +18,7 @@ class Scale:
     """What the levels of factors stand for.
 
     Args:
-        common: gin files and bindings of all rows, first of all: the recipe.
+        common: gin files and bindings of all rows, last of all: the recipe.
         levels: those of each level by its name, as in {'CLIP': ['methods/clip.gin']}.
     """
 
@@ -33,7 +33,7 @@ class Suite:
         title: what is compared, for people.
         factors: what rows differ in, for example ('method', 'image encoder').
         rows: the level of each factor, a sequence for each row, in the order of the table.
-        common: levels of all rows, for example ['ViT-B/32'].
+        common: levels of all rows, behind their own, for example ['ViT-B/32'].
         baselines: the level of a factor that its other levels are compared with.
         touches: of factors that `fairness.TOUCHES` does not know, the parameters that may differ.
         levels: of levels that the scale does not know, or not so, their gin files and bindings.
@@ -93,10 +93,12 @@ class Suite:
                 raise SuiteError(f"The baseline {name!r}: {level!r} is in no row; correct it.")
 
     def parts(self, row: Sequence[Level]) -> tuple[list[str], list[str]]:
-        """The gin files and the bindings of `row`; later ones win."""
-        found = [*self.scale.common]
-        for level in (*self.common, *row):
-            found += self.levels[level]
+        """The gin files and the bindings of `row`; later ones win, bindings over files.
+
+        Its own come first, then those of `common`, then those of the scale.
+        """
+        levels = [part for level in (*row, *self.common) for part in self.levels[level]]
+        found = [*levels, *self.scale.common]
         return [p for p in found if "=" not in p], [p for p in found if "=" in p]
 
     def facts(self, name: str, scale: str) -> SuiteFacts:

@@ -1,91 +1,83 @@
-"""Tables of results against their records."""
+"""The table of a suite against numbers by hand."""
 
-import json
-from pathlib import Path
+import csv
+import dataclasses
+import io
 
+import numpy as np
 import pytest
 
 from clipbench_tf.leaderboard import table
-
-ROOT = Path(__file__).parents[2]
-COMMITTED, VERSIONS = table.committed("emoji"), table.committed("openclipart")
-
-
-def record(method: str, top1: float, splits=("test",)) -> dict:
-    result = {"top1": top1, "top1_interval": [0.1, 0.3], "top5": 0.5, "top5_interval": [0.4, 0.6]}
-    results = [{"split": split, **result} for split in splits]
-    return {"method": method, "results": results, "steps": 12}
+from clipbench_tf.leaderboard.board import Board
+from clipbench_tf.leaderboard.paper import NUMBERS
+from tests.leaderboard.samples import ROWS, entries, entry, of_depths
 
 
-def test_rows_are_sorted_and_rounded():
-    lines = table.markdown([record("clip", 0.1234), record("slip", 0.2)]).splitlines()
-    assert lines[0] == "| method | test top-1 | test top-5 | steps |"
-    assert lines[2] == "| slip | 20.0 (10.0 to 30.0) | 50.0 (40.0 to 60.0) | 12 |"
-    assert lines[3] == "| clip | 12.3 (10.0 to 30.0) | 50.0 (40.0 to 60.0) | 12 |"
+def cells(line: str) -> list[str]:
+    return [cell.strip() for cell in line.strip("|").split("|")]
 
 
-def test_records_of_other_splits_are_refused():
-    with pytest.raises(table.RecordError, match="slip has other splits"):
-        table.markdown([record("clip", 0.3), record("slip", 0.2, ("validation",))])
-
-
-@pytest.mark.parametrize("content", [None, "{", "[]", '{"method": "clip", "results": [{}]}'])
-def test_what_is_no_record_is_named(content, tmp_path):
-    path = tmp_path / "record.json"
-    if content is not None:
-        path.write_text(content)
-    with pytest.raises(table.RecordError, match=r"record.json is no record"):
-        table.read(path)
-
-
-@pytest.mark.parametrize("page", ["README.md", "docs/results.md"])
-def test_a_page_shows_the_committed_records(page):
-    assert {path.stem for path in COMMITTED} >= {"clip", "slip", "filip", "declip", "defilip"}
-    assert table.markdown(map(table.read, COMMITTED)) in (ROOT / page).read_text()
-
-
-@pytest.mark.parametrize("path", COMMITTED, ids=lambda path: path.stem)
-def test_a_committed_record_is_complete_and_of_a_clean_checkout(path):
-    content = json.loads(path.read_text())
-    assert path.stem == content["method"]
-    assert [r["split"] for r in content["results"]] == ["test", "zero_shot"]
-    assert [r["scored"] for r in content["results"]] == [1710, 695]
-    assert len(content["git_commit"]) == 40
-    assert {"seed", "parameters", "hardware", "packages"} <= set(content)
-
-
-def of_version(method: str, dataset: str, seed: int, top1: float) -> dict:
-    return {**record(method, top1), "dataset": dataset, "seed": seed}
-
-
-def test_versions_are_means_over_seeds_and_gains_seed_by_seed():
-    records = [
-        of_version("clip", "b", 0, 0.30),
-        of_version("clip", "a", 1, 0.20),
-        of_version("clip", "a", 0, 0.10),
-        of_version("clip", "b", 1, 0.36),
+def test_means_gains_and_the_papers_numbers_stand_beside_each_other():
+    made = [entry(ROWS[5], seed, v) for seed, v in enumerate((0.10, 0.11, 0.12))]
+    made += [entry(ROWS[7], seed, v, place=1) for seed, v in enumerate((0.14, 0.15, 0.16))]
+    made += [entry(ROWS[9], seed, v, place=2) for seed, v in enumerate((0.10, 0.13, 0.12))]
+    head, _, clip, filip, defilip = table.markdown(Board(made)).splitlines()
+    assert cells(head) == [
+        *("method", "image encoder", "test top-1", "above CLIP", "test MRR"),
+        *("the paper's", "above CLIP"),
     ]
-    assert table.versions(records).splitlines()[::2] == [
-        "| method | a | b | b above a |",
-        "| clip | 15.0 (10.0 to 20.0) | 33.0 (30.0 to 36.0) | +18.0 (+16.0 to +20.0) |",
-    ]
-    with pytest.raises(table.RecordError, match=r"clip on . has not the seeds"):
-        table.versions(records[:3])
-    with pytest.raises(table.RecordError, match="two records of clip on b with seed 0"):
-        table.versions([*records, records[0]])
+    assert cells(clip) == ["CLIP", "ViT-B/32", "11.0 ± 2.5", "", "15.4 ± 3.5", "32.8", ""]
+    assert cells(filip)[2:] == ["15.0 ± 2.5", "**+4.0 ± 0.0**", "21.0 ± 3.5", "39.5", "+6.7"]
+    # 1/3 of (0, 2, 0) is not surely above 0, and so not bold.
+    assert cells(defilip)[3] == "+0.7 ± 2.9"
 
 
-def test_the_results_page_shows_the_committed_records_of_both_versions():
-    assert len(VERSIONS) == 2 * 2 * 3
-    assert table.versions(map(table.read, VERSIONS)) in (ROOT / "docs/results.md").read_text()
+def test_a_factor_of_numbers_and_two_baselines():
+    lines = table.markdown(Board(of_depths())).splitlines()
+    assert cells(lines[0])[3:5] == ["above 12", "above CLIP"]
+    assert cells(lines[2])[:5] == ["CLIP", "1", "10.3 ± 0.7", "**-1.5 ± 0.0**", ""]
+    assert cells(lines[-1])[-3:] == ["45.0", "", "+12.2"]
 
 
-@pytest.mark.parametrize("path", VERSIONS, ids=lambda path: path.stem)
-def test_a_record_of_a_version_is_of_the_same_pictures_and_a_clean_checkout(path):
-    content = json.loads(path.read_text())
-    assert path.stem == f"{content['method']}_{content['dataset'][-2:]}_{content['seed']}"
-    assert [(r["split"], r["scored"], r["classes"]) for r in content["results"]] == [
-        ("test", 809, 38)
-    ]
-    assert len(content["git_commit"]) == 40
-    assert content["git_commit"] == json.loads(VERSIONS[0].read_text())["git_commit"]
+def test_a_suite_that_the_paper_does_not_have_has_no_column_of_it():
+    own = dataclasses.replace(entry().suite, name="mine")
+    text = table.markdown(Board([entry(suite=own)]))
+    assert "paper" not in text
+    assert cells(text.splitlines()[2])[2] == "20.0"  # one seed has no interval
+
+
+def test_csv_has_all_of_it_for_every_row():
+    board = Board(entries())
+    lines = list(csv.DictReader(io.StringIO(table.comma_separated(board))))
+    assert [(line["method"], line["image encoder"]) for line in lines] == ROWS
+    for line, row in zip(lines, board.rows, strict=True):
+        values = [entry.run["results"][1]["mean_reciprocal_rank"] for entry in row.entries]
+        name = "zero_shot mean_reciprocal_rank"
+        assert float(line[name]) == pytest.approx(np.mean(values), abs=1e-5)
+        assert float(line[f"{name} low"]) < float(line[name]) < float(line[f"{name} high"])
+        assert line["suite"], line["scale"] == ("table4", "emoji")
+        assert line["seeds"] == "0 1 2"
+        assert line["commit"] == "a" * 40
+        assert line["machine"] == "2 cores of AMD EPYC (avx2, avx512_bf16)"
+    assert lines[0]["test top1 above CLIP"] == ""
+    assert lines[4]["paper"] == ""  # DeFILIP with a ResNet
+    assert lines[9]["paper"] == "0.45"
+
+
+def test_the_caption_names_suite_scale_seeds_machine_and_commit():
+    text = table.caption(Board(entries()))
+    for part in ("table4", "scale emoji", "seeds 0 to 2", "1,710 pictures among 1,891 classes"):
+        assert part in text
+    assert "chance 0.05" in text and "2 cores of AMD EPYC (avx2, avx512_bf16)" in text
+    assert f"commit {'a' * 7}." in text
+    assert "seed 0 alone" in table.caption(Board([entry()]))
+
+
+def test_the_papers_tables_are_whole():
+    assert {name: len(rows) for name, rows in NUMBERS.items()} == {
+        "table3": 4,
+        "table4": 9,
+        "table5": 8,
+    }
+    assert NUMBERS["table3"]["DeFILIP", "V2"] == NUMBERS["table4"]["DeFILIP", "ViT-B/32"]
+    assert NUMBERS["table5"]["CLIP", 12] == NUMBERS["table4"]["CLIP", "ViT-B/32"]

@@ -8,8 +8,8 @@ from pathlib import Path, PurePosixPath
 
 import numpy as np
 
-from clipbench_tf.data.checksum import data_checksum
 from clipbench_tf.data import sources
+from clipbench_tf.data.checksum import data_checksum
 from clipbench_tf.data.readers import files
 from clipbench_tf.data.readers.dataset import DatasetError
 from clipbench_tf.data.readers.labelled.described import DESCRIPTION
