@@ -1,0 +1,152 @@
+"""Training curves: validation accuracy and loss by step."""
+
+import math
+import statistics
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from clipbench_tf.leaderboard.board import Board, Row
+from clipbench_tf.leaderboard.plots.keys import key_above
+from clipbench_tf.leaderboard.plots.parts import Parts
+from clipbench_tf.leaderboard.plots.style import Look, figure, lines
+from clipbench_tf.leaderboard.units import Measure, measure
+
+_STYLES = ("-", "--", ":", "-.")
+_ACROSS = 4  # groups beside each other
+
+
+class Curve(NamedTuple):
+    """What seeds of a row did by step."""
+
+    steps: list[int]
+    mean: list[float]
+    low: list[float]
+    high: list[float]
+
+
+def over_seeds(row: Row, key: str) -> Curve:
+    """`key` of a row's curves, at the steps at which each seed that has it has a finite number."""
+    seeds = []
+    for entry in row.entries:
+        points = {int(point["step"]): point.get(key) for point in entry.curve}
+        known = {n: float(v) for n, v in points.items() if v is not None and math.isfinite(v)}
+        if known:
+            seeds.append(known)
+    steps = sorted(set.intersection(*map(set, seeds))) if seeds else []
+    at = [[seed[step] for seed in seeds] for step in steps]
+    return Curve(
+        steps, [statistics.mean(v) for v in at], [min(v) for v in at], [max(v) for v in at]
+    )
+
+
+def accuracy_key(board: Board, metric: str) -> str | None:
+    """The accuracy in the curves that is nearest to `metric`: itself, or else top-1."""
+    keys = dict.fromkeys(
+        key
+        for entry in board.entries
+        for point in entry.curve
+        for key in point
+        if key.startswith("zero_shot/")
+    )
+    for wanted in (metric, "top1"):
+        for key in keys:
+            if key.rpartition("/")[2] == wanted:
+                return key
+    return None
+
+
+def curves(board: Board, parts: Parts, metric: str) -> Figure | None:
+    """Means over seeds by step, a column for each group of rows; None where there are no curves."""
+    key = accuracy_key(board, metric)
+    wanted = [name for name in (key, "loss") if name and _any(board, name)]
+    if not wanted:
+        return None
+    groups = list(parts.grouped(board, parts.group).items())
+    single = len(groups) == 1
+    across = len(wanted) if single else min(len(groups), _ACROSS)
+    blocks = 1 if single else math.ceil(len(groups) / across)
+    down = 1 if single else len(wanted) * blocks
+    notes = ["losses of different methods are sums of different terms"]
+    if len(board.rows[0].seeds) > 1:
+        notes.insert(0, "lines: means over seeds; bands: lowest to highest seed")
+    drawn = figure(board, height=0.9 + 2.4 * down, notes=notes)
+    grid = drawn.subplots(down, across, sharex=True, squeeze=False)
+    styles = _styles(board, parts)
+    for n, name in enumerate(wanted):
+        panels = []
+        for m, (level, rows) in enumerate(groups):
+            place = (0, n) if single else (m // across * len(wanted) + n, m % across)
+            axes = grid[place]
+            heading = _heading(name, board)
+            axes.set_title(
+                heading
+                if parts.group is None
+                else lines(parts.told(parts.group, level), 100 // across)
+            )
+            times = 1.0 if name == "loss" else _measure(name, board).times
+            for row in rows:
+                style = styles[parts.name(row, parts.colour, parts.group)]
+                _draw(axes, over_seeds(row, name), parts.look(row), style, times)
+            axes.set_ylabel(heading if place[1] == 0 or single else "")
+            axes.set_xlabel("step")
+            axes.grid()
+            panels.append(axes)
+        _share(panels)
+    _remove_unused(drawn)
+    if len(board.rows) > 1 and parts.colour is not None:
+        told = {name: style for name, style in styles.items() if name}
+        key_above(drawn, {str(v): look for v, look in parts.looks.items()}, told)
+    return drawn
+
+
+def _any(board: Board, key: str) -> bool:
+    return any(over_seeds(row, key).steps for row in board.rows)
+
+
+def _measure(key: str, board: Board) -> Measure:
+    return measure(board, key.rpartition("/")[2])
+
+
+def _heading(key: str, board: Board) -> str:
+    if key == "loss":
+        return "training loss"
+    return f"{key.split('/')[1]} {_measure(key, board).axis}"
+
+
+def _styles(board: Board, parts: Parts) -> dict[str, str]:
+    """Of lines, by the levels of the factors that neither colour nor panel tell."""
+    names = dict.fromkeys(parts.name(row, parts.colour, parts.group) for row in board.rows)
+    return {name: _STYLES[n % len(_STYLES)] for n, name in enumerate(names)}
+
+
+def _draw(axes: Axes, curve: Curve, look: Look, style: str, times: float) -> None:
+    if not curve.steps:
+        return
+    mean, low, high = ([times * v for v in some] for some in curve[1:])
+    axes.fill_between(curve.steps, low, high, color=look.colour, alpha=0.18, linewidth=0)
+    axes.plot(
+        curve.steps,
+        mean,
+        color=look.colour,
+        linestyle=style,
+        linewidth=1.6,
+        marker=look.marker,
+        markersize=5,
+        markevery=max(1, len(mean) // 8),
+    )
+
+
+def _share(panels: Sequence[Axes]) -> None:
+    """Gives panels of one quantity one axis of it."""
+    limits = [axes.get_ylim() for axes in panels if axes.lines]
+    for axes in panels:
+        axes.set_ylim(min(low for low, _ in limits), max(high for _, high in limits))
+
+
+def _remove_unused(drawn: Figure) -> None:
+    for axes in drawn.axes:
+        if not axes.get_xlabel():
+            axes.remove()
