@@ -8,14 +8,14 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, NullLocator
 
 from clipbench_tf.leaderboard.board import Board, Row
-from clipbench_tf.leaderboard.plots.keys import key_above
+from clipbench_tf.leaderboard.plots.frame import Key, figure, of_seeds, on_split
 from clipbench_tf.leaderboard.plots.parts import Parts
-from clipbench_tf.leaderboard.plots.style import FAINT, figure, lines, of_seeds, on_split
+from clipbench_tf.leaderboard.plots.style import FAINT, lines
 from clipbench_tf.leaderboard.units import Measure
 
 _LOG_FROM = 8.0  # the ratio of the highest level to the lowest from which on the axis is one
-_ASIDE = 0.012  # of the axis, by which a line's points stand beside those of the next
-_NEAR = 4.0  # chance is shown where it is no further off than so many times the spread
+_ASIDE, _SEEDS = 0.02, 0.008  # of the axis: from one line's points to the next's, to the seeds
+_NEAR = 2.0  # chance is shown where it is no further off than so many times the spread
 
 
 def by_level(board: Board, parts: Parts, measure: Measure) -> Figure:
@@ -27,7 +27,11 @@ def by_level(board: Board, parts: Parts, measure: Measure) -> Figure:
         panels.setdefault(parts.name(row, parts.axis, parts.colour), []).append(row)
     across = min(len(panels), 3)
     down = math.ceil(len(panels) / across)
-    drawn = figure(board, height=0.9 + 3.1 * down, notes=[on_split(measure), of_seeds(board)])
+    key = (
+        Key({str(v): look for v, look in parts.looks.items()}) if parts.colour is not None else None
+    )
+    notes = [on_split(measure), of_seeds(board)]
+    drawn = figure(board, height=0.4 + 3.0 * down, notes=notes, key=key)
     grid = drawn.subplots(down, across, sharex=True, sharey=True, squeeze=False).ravel()
     for axes, (name, rows) in zip(grid, panels.items(), strict=False):
         axes.set_title(lines(name, 90 // across))
@@ -38,9 +42,7 @@ def by_level(board: Board, parts: Parts, measure: Measure) -> Figure:
     for axes in grid[::across]:
         axes.set_ylabel(measure.axis)
     _axis(grid[0], [row.levels[parts.axis] for row in board.rows])
-    _chance(grid[: len(panels)], board, measure)
-    if parts.colour is not None:
-        key_above(drawn, {str(level): look for level, look in parts.looks.items()})
+    _chance(list(grid[: len(panels)]), board, measure)
     return drawn
 
 
@@ -54,10 +56,7 @@ def _panel(axes: Axes, rows: Sequence[Row], parts: Parts, measure: Measure) -> N
         )
         aside = _ASIDE * (number[look] - (len(number) - 1) / 2)
         span = math.log(max(levels) / min(levels)) if log else max(levels) - min(levels)
-        at = [
-            level * math.exp(aside * span) if log else level + aside * span
-            for level in (_level(row, parts) for row in mine)
-        ]
+        at = [_aside(_level(row, parts), aside * span, log) for row in mine]
         found = [row.estimate(measure.metric, measure.split) for row in mine]
         means = [measure.times * estimate.mean for estimate in found]
         axes.plot(at, means, marker=look.marker, color=look.colour, markersize=7, linewidth=1.6)
@@ -66,8 +65,13 @@ def _panel(axes: Axes, rows: Sequence[Row], parts: Parts, measure: Measure) -> N
                 ends = [measure.times * estimate.low, measure.times * estimate.high]
                 axes.plot([x, x], ends, color=look.colour, linewidth=2, alpha=0.6)
                 seeds = [measure.times * value for value in estimate.values]
-                axes.plot([x] * len(seeds), seeds, ".", color=look.colour, markersize=4)
+                beside = _aside(x, _SEEDS * span, log)
+                axes.plot([beside] * len(seeds), seeds, ".", color=look.colour, markersize=4)
     axes.grid(axis="y")
+
+
+def _aside(level: float, by: float, log: bool) -> float:
+    return level * math.exp(by) if log else level + by
 
 
 def _level(row: Row, parts: Parts) -> float:
@@ -101,8 +105,7 @@ def _chance(panels: Sequence[Axes], board: Board, measure: Measure) -> None:
     ]
     at = measure.times * chance
     near = min(values) - at <= _NEAR * max(max(values) - min(values), 0.02 * max(values))
-    unit = measure.unit and f" {measure.unit}"
-    text = f"chance {at:.2g}{unit}"
+    text = f"chance {at:.2g}{measure.unit}"
     for axes in panels:
         if near:
             axes.axhline(at, color=FAINT, linestyle="--", linewidth=1.2)

@@ -4,20 +4,13 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from clipbench_tf.leaderboard.board import Board, Estimate
+from clipbench_tf.leaderboard.plots.frame import figure, of_seeds, on_split
 from clipbench_tf.leaderboard.plots.parts import Parts
-from clipbench_tf.leaderboard.plots.style import (
-    FAINT,
-    SMALL,
-    Look,
-    figure,
-    lines,
-    of_seeds,
-    on_split,
-)
+from clipbench_tf.leaderboard.plots.style import FAINT, SMALL, Look, lines
 from clipbench_tf.leaderboard.units import Measure
 
 _LETTERS = 34  # of a row's name in a line
-_NEAR = 4.0  # chance is shown where it is no further off than so many times the spread of rows
+_NEAR = 2.0  # chance is shown where it is no further off than so many times the spread of rows
 
 
 def by_row(board: Board, parts: Parts, measure: Measure) -> Figure:
@@ -59,7 +52,7 @@ def _line(axes: Axes, at: float, found: Estimate, look: Look, measure: Measure) 
         ends = [measure.times * found.low, measure.times * found.high]
         axes.plot(ends, [at, at], color=colour, linewidth=2, solid_capstyle="butt")
         text += f"  ({measure.text(found.low)} to {measure.text(found.high)})"
-        axes.plot(seeds, [at + 0.28] * len(seeds), ".", color=colour, markersize=4)
+        axes.plot(seeds, [at + 0.32] * len(seeds), ".", color=colour, markersize=4)
     axes.plot([measure.times * found.mean], [at], marker, color=colour, markersize=7)
     axes.text(
         1.015, at, text, transform=axes.get_yaxis_transform(), va="center", fontsize=SMALL + 0.5
@@ -81,7 +74,6 @@ def _limits(axes: Axes, board: Board, measure: Measure) -> None:
             low, high = min(low, at), max(high, at)
             axes.axvline(at, color=FAINT, linestyle="--", linewidth=1.2)
         where = "dashed" if near else "left of the axis"
-        unit = measure.unit and f" {measure.unit}"
-        axes.set_xlabel(f"{measure.axis}; chance is {at:.2g}{unit}, {where}")
+        axes.set_xlabel(f"{measure.axis}; chance is {at:.2g}{measure.unit}, {where}")
     room = 0.04 * (high - low) or 0.01 * measure.times
     axes.set_xlim(low - room, high + room)

@@ -9,12 +9,13 @@ from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
 from clipbench_tf.leaderboard import units
 from clipbench_tf.leaderboard.board import Board, Row
+from clipbench_tf.leaderboard.plots.frame import figure, on_split
 from clipbench_tf.leaderboard.plots.labels import label
 from clipbench_tf.leaderboard.plots.parts import Parts
-from clipbench_tf.leaderboard.plots.style import figure, lines, on_split
-from clipbench_tf.leaderboard.units import Measure, Unit
+from clipbench_tf.leaderboard.plots.style import lines
+from clipbench_tf.leaderboard.units import Measure
 
-_LETTERS = 26  # of a row's name in a line
+_LETTERS = 30  # of a row's name in a line
 _LOG_FROM = 20.0  # the ratio of the highest cost to the lowest from which on the axis is one
 
 
@@ -47,9 +48,14 @@ def cost(board: Board, parts: Parts, measure: Measure) -> Figure:
     drawn.set_layout_engine("none")  # names are placed in what is now final
     names = [lines(parts.name(row), _LETTERS) for row in board.rows]
     means = [measure.times * estimate.mean for estimate in found]
+    bars = [
+        (measure.times * e.low, measure.times * e.high)
+        for e in found
+        if e.low is not None and e.high is not None
+    ]
     for axes, values, unit in zip(panels, (flops, seconds), (of_flops, of_seconds), strict=True):
         points = [(value / unit.size, mean) for value, mean in zip(values, means, strict=True)]
-        label(axes, points, names)
+        label(axes, points, names, bars=bars)
     return drawn
 
 
@@ -67,7 +73,7 @@ def _points(
     if low > 0 and high / low >= _LOG_FROM:
         axes.set_xscale("log")
         axes.set_xlim(low / 2, high * 3)
-        axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5), numticks=12))
+        axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5) if high / low < 200 else (1,)))
         axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: units.short(value)))
         axes.xaxis.set_minor_formatter(NullFormatter())
     else:

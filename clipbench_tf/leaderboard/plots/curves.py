@@ -9,12 +9,12 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from clipbench_tf.leaderboard.board import Board, Row
-from clipbench_tf.leaderboard.plots.keys import key_above
+from clipbench_tf.leaderboard.plots.frame import Key, LineStyle, figure
 from clipbench_tf.leaderboard.plots.parts import Parts
-from clipbench_tf.leaderboard.plots.style import Look, figure, lines
+from clipbench_tf.leaderboard.plots.style import Look, lines
 from clipbench_tf.leaderboard.units import Measure, measure
 
-_STYLES = ("-", "--", ":", "-.")
+_STYLES: tuple[LineStyle, ...] = ("-", "--", ":", "-.")
 _ACROSS = 4  # groups beside each other
 
 
@@ -64,42 +64,45 @@ def curves(board: Board, parts: Parts, metric: str) -> Figure | None:
     wanted = [name for name in (key, "loss") if name and _any(board, name)]
     if not wanted:
         return None
-    groups = list(parts.grouped(board, parts.group).items())
-    single = len(groups) == 1
-    across = len(wanted) if single else min(len(groups), _ACROSS)
-    blocks = 1 if single else math.ceil(len(groups) / across)
-    down = 1 if single else len(wanted) * blocks
+    groups = parts.grouped(board, parts.group)
     notes = ["losses of different methods are sums of different terms"]
     if len(board.rows[0].seeds) > 1:
         notes.insert(0, "lines: means over seeds; bands: lowest to highest seed")
-    drawn = figure(board, height=0.9 + 2.4 * down, notes=notes)
+    alone = len(groups) == 1
+    across = len(wanted) if alone else min(len(groups), _ACROSS)
+    down = 1 if alone else len(wanted) * math.ceil(len(groups) / across)
+    drawn = figure(board, height=0.5 + 2.2 * down, notes=notes, key=_key(board, parts))
     grid = drawn.subplots(down, across, sharex=True, squeeze=False)
-    styles = _styles(board, parts)
-    for n, name in enumerate(wanted):
-        panels = []
-        for m, (level, rows) in enumerate(groups):
-            place = (0, n) if single else (m // across * len(wanted) + n, m % across)
-            axes = grid[place]
-            heading = _heading(name, board)
-            axes.set_title(
-                heading
-                if parts.group is None
-                else lines(parts.told(parts.group, level), 100 // across)
-            )
-            times = 1.0 if name == "loss" else _measure(name, board).times
-            for row in rows:
-                style = styles[parts.name(row, parts.colour, parts.group)]
-                _draw(axes, over_seeds(row, name), parts.look(row), style, times)
-            axes.set_ylabel(heading if place[1] == 0 or single else "")
-            axes.set_xlabel("step")
-            axes.grid()
-            panels.append(axes)
-        _share(panels)
-    _remove_unused(drawn)
-    if len(board.rows) > 1 and parts.colour is not None:
-        told = {name: style for name, style in styles.items() if name}
-        key_above(drawn, {str(v): look for v, look in parts.looks.items()}, told)
+    for number, (level, rows) in enumerate(groups.items()):
+        for n, name in enumerate(wanted):
+            block, column = divmod(number, across)
+            axes = grid[0, n] if alone else grid[len(wanted) * block + n, column]
+            _panel(axes, rows, name, board, parts)
+            if alone or column == 0:
+                axes.set_ylabel(_heading(name, board))
+            if n == 0 and parts.group is not None:
+                axes.set_title(lines(parts.told(parts.group, level), 100 // across))
+            if alone or n == len(wanted) - 1:
+                axes.set_xlabel("step")
+                axes.tick_params(labelbottom=True)
+    for n in range(len(wanted)):
+        _share([grid[0, n]] if alone else list(grid[n :: len(wanted)].ravel()))
     return drawn
+
+
+def _panel(axes: Axes, rows: Sequence[Row], name: str, board: Board, parts: Parts) -> None:
+    styles = _styles(board, parts)
+    times = 1.0 if name == "loss" else _measure(name, board).times
+    for row in rows:
+        style = styles[parts.name(row, parts.colour, parts.group)]
+        _draw(axes, over_seeds(row, name), parts.look(row), style, times)
+    axes.grid()
+
+
+def _key(board: Board, parts: Parts) -> Key | None:
+    styles = {name: style for name, style in _styles(board, parts).items() if name}
+    looks = {} if parts.colour is None else {str(v): look for v, look in parts.looks.items()}
+    return Key(looks, styles) if len(looks) + len(styles) > 1 else None
 
 
 def _any(board: Board, key: str) -> bool:
@@ -116,13 +119,13 @@ def _heading(key: str, board: Board) -> str:
     return f"{key.split('/')[1]} {_measure(key, board).axis}"
 
 
-def _styles(board: Board, parts: Parts) -> dict[str, str]:
+def _styles(board: Board, parts: Parts) -> dict[str, LineStyle]:
     """Of lines, by the levels of the factors that neither colour nor panel tell."""
     names = dict.fromkeys(parts.name(row, parts.colour, parts.group) for row in board.rows)
     return {name: _STYLES[n % len(_STYLES)] for n, name in enumerate(names)}
 
 
-def _draw(axes: Axes, curve: Curve, look: Look, style: str, times: float) -> None:
+def _draw(axes: Axes, curve: Curve, look: Look, style: LineStyle, times: float) -> None:
     if not curve.steps:
         return
     mean, low, high = ([times * v for v in some] for some in curve[1:])
@@ -140,13 +143,11 @@ def _draw(axes: Axes, curve: Curve, look: Look, style: str, times: float) -> Non
 
 
 def _share(panels: Sequence[Axes]) -> None:
-    """Gives panels of one quantity one axis of it."""
-    limits = [axes.get_ylim() for axes in panels if axes.lines]
+    """Gives panels of one quantity one axis of it, and removes those of no group."""
+    used = [axes for axes in panels if axes.lines]
+    limits = [axes.get_ylim() for axes in used]
     for axes in panels:
-        axes.set_ylim(min(low for low, _ in limits), max(high for _, high in limits))
-
-
-def _remove_unused(drawn: Figure) -> None:
-    for axes in drawn.axes:
-        if not axes.get_xlabel():
+        if axes in used:
+            axes.set_ylim(min(low for low, _ in limits), max(high for _, high in limits))
+        elif not axes.get_ylabel() and not axes.get_title() and not axes.get_xlabel():
             axes.remove()

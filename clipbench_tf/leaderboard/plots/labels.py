@@ -16,7 +16,13 @@ _MARKER = 5.0  # points around the middle of a marker that no name should cover
 _PASSES = 3
 
 
-def label(axes: Axes, points: Sequence[tuple[float, float]], names: Sequence[str]) -> None:
+def label(
+    axes: Axes,
+    points: Sequence[tuple[float, float]],
+    names: Sequence[str],
+    *,
+    bars: Sequence[tuple[float, float]] = (),
+) -> None:
     """Writes each of `names` near its point, where it covers no other name and no marker.
 
     The layout of the figure must be final: places are sought by what is where.
@@ -25,13 +31,20 @@ def label(axes: Axes, points: Sequence[tuple[float, float]], names: Sequence[str
         axes: with their final limits.
         points: in the units of the data.
         names: one for each.
+        bars: lower and upper end of the interval of each, or nothing; names avoid them.
     """
     dots = axes.figure.dpi / 72
     marks = np.asarray(axes.transData.transform(points)) / dots
     frame = axes.get_window_extent()
     inside = np.array([frame.x0, frame.y0, frame.x1, frame.y1]) / dots
     sizes = [_size(axes, name) / dots for name in names]
-    boxes = _places(marks, sizes, inside)
+    ends = [[(x, low), (x, high)] for (x, _), (low, high) in zip(points, bars, strict=False)]
+    lines = (
+        np.asarray(axes.transData.transform(np.reshape(ends, [-1, 2])))
+        if ends
+        else np.empty([0, 2])
+    )
+    boxes = _places(marks, sizes, inside, lines.reshape(-1, 4) / dots)
     for mark, box, point, name in zip(marks, boxes, points, names, strict=True):
         nearest = np.clip(mark, box[:2], box[2:])
         far = math.dist(nearest, mark) > _LINE_FROM
@@ -57,10 +70,14 @@ def _size(axes: Axes, name: str) -> np.ndarray:
     return np.array([extent.width, extent.height])
 
 
-def _places(marks: np.ndarray, sizes: Sequence[np.ndarray], inside: np.ndarray) -> np.ndarray:
+def _places(
+    marks: np.ndarray, sizes: Sequence[np.ndarray], inside: np.ndarray, bars: np.ndarray
+) -> np.ndarray:
     """A box [left, low, right, high] for each mark, each the best beside the others."""
     tried = [_candidates(mark, size, inside) for mark, size in zip(marks, sizes, strict=True)]
-    fixed = [_cost_of_marks(some, n, marks) for n, some in enumerate(tried)]
+    fixed = [
+        _cost_of_marks(some, n, marks) + 12 * _overlap(some, bars) for n, some in enumerate(tried)
+    ]
     boxes = np.full([len(marks), 4], np.inf)
     for _ in range(_PASSES):
         for n, some in enumerate(tried):
@@ -96,7 +113,7 @@ def _cost_of_marks(boxes: np.ndarray, own: int, marks: np.ndarray) -> np.ndarray
     around = np.concatenate([marks - _MARKER, marks + _MARKER], axis=1)
     cost = cost + 300 * (_overlaps(boxes, around).sum(axis=1))
     others = np.delete(around, own, axis=0)
-    return cost + 20 * sum(_within(_way(marks[own], boxes), other).any(axis=1) for other in others)
+    return cost + 60 * sum(_within(_way(marks[own], boxes), other).any(axis=1) for other in others)
 
 
 def _way(mark: np.ndarray, boxes: np.ndarray) -> np.ndarray:
@@ -107,14 +124,15 @@ def _way(mark: np.ndarray, boxes: np.ndarray) -> np.ndarray:
 
 
 def _within(points: np.ndarray, box: np.ndarray) -> np.ndarray:
-    return ((points >= box[:2]) & (points <= box[2:])).all(axis=-1)
+    inside = np.logical_and(points >= box[:2], points <= box[2:])
+    return np.asarray(inside.all(axis=-1))
 
 
 def _overlaps(boxes: np.ndarray, others: np.ndarray) -> np.ndarray:
     """Whether each of some boxes and each of others share a place: [boxes, others]."""
     low = np.maximum(boxes[:, None, :2], others[None, :, :2])
     high = np.minimum(boxes[:, None, 2:], others[None, :, 2:])
-    return (high > low).all(axis=-1)
+    return np.asarray((high >= low).all(axis=-1))
 
 
 def _overlap(boxes: np.ndarray, others: np.ndarray) -> np.ndarray:

@@ -48,7 +48,11 @@ class Parts:
         """A level for people; a number comes with the name of its factor."""
         if place is None:
             return ""
-        return str(level) if isinstance(level, str) else f"{self.factors[place]} {level}"
+        return (
+            str(level)
+            if isinstance(level, str)
+            else f"{self.factors[place]}\N{NO-BREAK SPACE}{level}"
+        )
 
 
 def _distinct(levels: Sequence[Level]) -> list[Level]:

@@ -1,18 +1,14 @@
-"""How all plots look: sizes, colours and markers for all kinds of colour vision, files."""
+"""How all plots look: sizes, colours and markers for all kinds of colour vision; their files."""
 
 import re
 import textwrap
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import matplotlib
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
-
-from clipbench_tf.leaderboard.board import Board
-from clipbench_tf.leaderboard.units import Measure
 
 # Okabe and Ito's, without their yellow, which is too light for lines on white.
 COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#000000")
@@ -21,8 +17,9 @@ INK, FAINT, RULE = "#1b1f24", "#57606a", "#d5dbe1"
 WIDTH, DPI = 9.0, 150  # inches; a README shows a picture at about two thirds of its dots
 SMALL = 8.5  # points, of the smallest letters
 _FORMATS = ("png", "svg")
-_SETTINGS = {
-    "font.family": ["DejaVu Sans"],
+_SETTINGS: Any = {
+    "font.family": "sans-serif",
+    "font.sans-serif": ["DejaVu Sans", "Verdana", "Arial"],  # the first is matplotlib's own
     "font.size": 9.5,
     "axes.titlesize": 10,
     "axes.titlelocation": "left",
@@ -66,49 +63,9 @@ def settings() -> Iterator[None]:
         yield
 
 
-def figure(board: Board, *, height: float, notes: Sequence[str]) -> Figure:
-    """An empty figure with the suite's title, and with where its numbers are from below.
-
-    Args:
-        height: in inches, of what is drawn, without title and foot.
-        notes: how it is to be read.
-    """
-    steps = sorted({int(entry.run["steps"]) for entry in board.entries})
-    seeds = len(board.rows[0].seeds)
-    facts = [
-        f"Suite {board.suite.name}, scale {board.suite.scale}",
-        "1 seed" if seeds == 1 else f"{seeds} seeds",
-        f"{steps[0]} steps" if len(steps) == 1 else f"{steps[0]} to {steps[-1]} steps",
-        *notes,
-    ]
-    title, foot = textwrap.wrap(board.suite.title, 80), textwrap.wrap("; ".join(facts) + ".", 125)
-    made = Figure(
-        figsize=(WIDTH, height + 0.2 * len(title) + 0.17 * len(foot) + 0.1),
-        dpi=DPI,
-        layout="constrained",
-        facecolor="white",
-    )
-    FigureCanvasAgg(made)
-    made.suptitle("\n".join(title), x=0.012, ha="left", fontsize=12, fontweight="bold")
-    made.supxlabel("\n".join(foot), x=0.012, ha="left", fontsize=SMALL, color=FAINT)
-    return made
-
-
-def of_seeds(board: Board) -> str:
-    """What lines and small points around a mean are."""
-    if len(board.rows[0].seeds) == 1:
-        return "one seed has no interval"
-    return "lines: 95% interval of the mean over seeds; small points: the seeds"
-
-
-def on_split(measure: Measure) -> str:
-    """What has been measured on."""
-    return f"{measure.name} on split {measure.split}"
-
-
 def lines(text: str, width: int) -> str:
     """A name in at most two lines of about `width` letters; what does not fit is cut off."""
-    wrapped = textwrap.wrap(text, width) or [""]
+    wrapped = textwrap.wrap(text, width, break_on_hyphens=False) or [""]
     if len(wrapped) > 2:
         wrapped = [wrapped[0], wrapped[1][: width - 1] + "…"]
     return "\n".join(wrapped)
