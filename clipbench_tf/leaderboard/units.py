@@ -1,11 +1,11 @@
-"""Results, compute and time in units that people read."""
+"""Results, compute, time and machines as people read them."""
 
 import re
 from collections.abc import Sequence
 from typing import NamedTuple
 
 from clipbench_tf.leaderboard.board import Board
-from clipbench_tf.leaderboard.entry import RecordError
+from clipbench_tf.leaderboard.entry import Entry, RecordError
 
 _COMPUTE = (("ZFLOP", 1e21), ("EFLOP", 1e18), ("PFLOP", 1e15), ("TFLOP", 1e12), ("GFLOP", 1e9))
 _TIME = (("hours", 3600.0), ("minutes", 60.0))
@@ -72,6 +72,22 @@ def measure(board: Board, metric: str = "top1", split: str | None = None) -> Mea
     return Measure(metric, split, name, 1, "", 3)
 
 
+def accuracy_key(board: Board, metric: str) -> str | None:
+    """The accuracy in the curves that is nearest to `metric`: itself, or else top-1."""
+    keys = dict.fromkeys(
+        key
+        for entry in board.entries
+        for point in entry.curve
+        for key in point
+        if key.startswith("zero_shot/")
+    )
+    for wanted in (metric, "top1"):
+        for key in keys:
+            if key.rpartition("/")[2] == wanted:
+                return key
+    return None
+
+
 def compute(flops: Sequence[float]) -> Unit:
     """The unit in which the largest of some counts of operations is at least 1."""
     largest = max(flops)
@@ -86,3 +102,10 @@ def time(seconds: Sequence[float]) -> Unit:
 def short(value: float) -> str:
     """A number with three digits that count, and no exponent."""
     return f"{value:.0f}" if abs(value) >= 100 else f"{value:.3g}"
+
+
+def machine(entry: Entry) -> str:
+    """On what a run was trained."""
+    found = entry.run["hardware"]
+    cores = f"{found['cores']} core{'s' * (found['cores'] != 1)}"
+    return ", ".join([str(found["cpu"]), cores, *map(str, found["accelerators"])])

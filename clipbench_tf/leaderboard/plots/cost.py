@@ -97,17 +97,5 @@ def _vertical(axes: Axes, board: Board, measure: Measure) -> None:
 
 def _machine(board: Board) -> str:
     """On what the times were taken, where it was the same for all."""
-    found = {
-        (
-            entry.run["hardware"]["cpu"],
-            entry.run["hardware"]["cores"],
-            *entry.run["hardware"]["accelerators"],
-        )
-        for entry in board.entries
-    }
-    if len(found) > 1:
-        return "times are of different machines"
-    cpu, cores, *accelerators = found.pop()
-    return (
-        f"times on {cpu}, {cores} core{'s' * (cores != 1)}{''.join(f', {a}' for a in accelerators)}"
-    )
+    found = {units.machine(entry) for entry in board.entries}
+    return "times are of different machines" if len(found) > 1 else f"times on {found.pop()}"

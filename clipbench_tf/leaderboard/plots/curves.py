@@ -12,7 +12,7 @@ from clipbench_tf.leaderboard.board import Board, Row
 from clipbench_tf.leaderboard.plots.frame import Key, LineStyle, figure
 from clipbench_tf.leaderboard.plots.parts import Parts
 from clipbench_tf.leaderboard.plots.style import Look, lines
-from clipbench_tf.leaderboard.units import Measure, measure
+from clipbench_tf.leaderboard.units import Measure, accuracy_key, measure
 
 _STYLES: tuple[LineStyle, ...] = ("-", "--", ":", "-.")
 _ACROSS = 4  # groups beside each other
@@ -40,22 +40,6 @@ def over_seeds(row: Row, key: str) -> Curve:
     return Curve(
         steps, [statistics.mean(v) for v in at], [min(v) for v in at], [max(v) for v in at]
     )
-
-
-def accuracy_key(board: Board, metric: str) -> str | None:
-    """The accuracy in the curves that is nearest to `metric`: itself, or else top-1."""
-    keys = dict.fromkeys(
-        key
-        for entry in board.entries
-        for point in entry.curve
-        for key in point
-        if key.startswith("zero_shot/")
-    )
-    for wanted in (metric, "top1"):
-        for key in keys:
-            if key.rpartition("/")[2] == wanted:
-                return key
-    return None
 
 
 def curves(board: Board, parts: Parts, metric: str) -> Figure | None:

@@ -6,8 +6,9 @@ import numpy as np
 
 from clipbench_tf.leaderboard.board import Board, Row
 from clipbench_tf.leaderboard.plots import style
-from clipbench_tf.leaderboard.plots.curves import Curve, accuracy_key, curves, over_seeds
+from clipbench_tf.leaderboard.plots.curves import Curve, curves, over_seeds
 from clipbench_tf.leaderboard.plots.parts import Parts
+from clipbench_tf.leaderboard.units import accuracy_key
 from tests.leaderboard import samples
 
 KEY = "zero_shot/validation/top1"
