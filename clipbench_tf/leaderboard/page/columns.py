@@ -11,6 +11,7 @@ from clipbench_tf.leaderboard.paper import published
 from clipbench_tf.leaderboard.units import Measure
 
 NOTHING = "\N{EN DASH}"
+PAPER = "the paper's zero-shot top-1 on ImageNet, trained on YFCC15M with 32 GPUs"
 _COMMIT = 7  # digits of a commit that are shown
 
 
@@ -83,7 +84,7 @@ def _results(board: Board) -> list[Column]:
             )
             for e in found
         ]
-        short = measure.name.replace(" accuracy", "")
+        short = measure.name.replace(" accuracy", "").replace("mean reciprocal rank", "MRR")
         name = f"{measure.split} {short}{measure.unit and f' ({measure.unit})'}"
         chance = measure.chance(board)
         told = "" if chance is None else f"; chance is {measure.times * chance:.2g}{measure.unit}"
@@ -130,9 +131,8 @@ def _paper(board: Board) -> list[Column]:
     found = [published(board.suite.name, row.levels) for row in board.rows]
     if not any(found):
         return []
-    about = "the paper's zero-shot top-1 on ImageNet, trained on YFCC15M with 32 GPUs"
     cells = [Cell(NOTHING if number is None else f"{number:.1f}", number) for number in found]
-    return [Column("paper (%)", about, cells)]
+    return [Column("paper (%)", PAPER, cells)]
 
 
 def _costs(board: Board) -> list[Column]:

@@ -60,7 +60,7 @@ function figureOf(curve, label) {
   const svg = shape("svg", {
     viewBox: `0 0 ${width} ${height}`, role: "img", "aria-label": `${label}: ${curve.name} by step`,
   });
-  for (const value of ticks(low, high, 4)) {
+  for (const value of ticks(low, high, 5)) {
     svg.append(shape("path", { class: "frame", d: `M${left} ${y(value)}H${width - right}` }));
     svg.append(shape("text", { x: left - 6, y: y(value) + 4, "text-anchor": "end" }, String(value)));
   }

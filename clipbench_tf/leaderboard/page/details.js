@@ -2,7 +2,7 @@
 
 function detailsOf(row) {
   const inside = made("div", { class: "inside" });
-  inside.append(made("h3", {}, `${row.label}: each seed`), tableOf(row.seeds, "number"));
+  inside.append(made("h3", {}, `${row.label}: each seed`), tableOf(row.seeds, "seeds"));
   inside.append(made("p", { class: "note" }, "Intervals of a seed are those over the test pictures."));
   if (row.curves.length) {
     const curves = made("div", { class: "curves" });

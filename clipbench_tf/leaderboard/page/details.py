@@ -1,7 +1,8 @@
 """What a row's details show: seeds, curves, differences, configuration, and where it is from."""
 
+import functools
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from clipbench_tf.leaderboard import units
@@ -110,13 +111,17 @@ def _facts(row: Row) -> list[list[str]]:
     made = [[name, _told(row, fact)] for name, fact in facts.items()]
     for part, name in (("packages", "{}"), ("checksums", "checksum of {}")):
         for key in dict.fromkeys(key for entry in row.entries for key in entry.run.get(part, ())):
-            text = _told(row, lambda entry, p=part, k=key: str(entry.run.get(p, {}).get(k)))
+            text = _told(row, functools.partial(_part, part, key))
             made.append([name.format(key.replace("_", " ") if part == "checksums" else key), text])
     made.append(["key of the run", _told(row, lambda entry: entry.key)])
     return made
 
 
-def _listed(texts) -> str:
+def _part(part: str, key: str, entry: Entry) -> str:
+    return str(entry.run.get(part, {}).get(key, "unknown"))
+
+
+def _listed(texts: Iterable[object]) -> str:
     return ", ".join(map(str, texts)) or "unknown"
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from string import Template
 
 from clipbench_tf.leaderboard.board import Board
-from clipbench_tf.leaderboard.page.columns import Bar, Cell, Column, columns
+from clipbench_tf.leaderboard.page.columns import PAPER, Bar, Cell, Column, columns
 from clipbench_tf.leaderboard.page.details import details
 
 _FOLDER = Path(__file__).parent
@@ -81,19 +81,24 @@ def _suite(board: Board, number: int) -> str:
         f'<th scope="col" title="{escape(column.about)}"{_kind(column)}>{escape(column.name)}</th>'
         for column in made
     )
-    rows = "\n".join(
-        f'<tr data-row="{n}">{"".join(_cell(column, n, first=c == 0) for c, column in enumerate(made))}</tr>'
-        for n in range(len(board.rows))
-    )
-    name = escape(_name(board))
-    return f"""<section id="suite-{number}" data-suite="{number}" data-factors="{len(board.suite.factors)}">
+    rows = "\n".join(_row(made, n) for n in range(len(board.rows)))
+    name, factors = escape(_name(board)), len(board.suite.factors)
+    about = f"Scale {board.suite.scale}, seeds {seeds}."
+    if any(column.about == PAPER for column in made):
+        about += f" Column paper: {PAPER}; compare orders with it, never values."
+    return f"""<section id="suite-{number}" data-suite="{number}" data-factors="{factors}">
 <h2>{name}</h2>
-<p class="about">Scale {escape(board.suite.scale)}, seeds {escape(seeds)}.</p>
+<p class="about">{escape(about)}</p>
 <div class="wide" role="region" tabindex="0" aria-label="{name}">
 <table><thead><tr>{heads}</tr></thead>
 <tbody>
 {rows}
 </tbody></table></div></section>"""
+
+
+def _row(made: Sequence[Column], row: int) -> str:
+    cells = "".join(_cell(column, row, first=n == 0) for n, column in enumerate(made))
+    return f'<tr data-row="{row}">{cells}</tr>'
 
 
 def _kind(column: Column) -> str:
