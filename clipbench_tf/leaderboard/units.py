@@ -43,6 +43,12 @@ class Measure(NamedTuple):
         """The label of an axis."""
         return f"{self.name} ({self.unit})" if self.unit else self.name
 
+    @property
+    def heading(self) -> str:
+        """The heading of a column: the split, and the measure in short."""
+        short = self.name.replace(" accuracy", "").replace("mean reciprocal rank", "MRR")
+        return f"{self.split} {short}{self.unit and f' ({self.unit})'}"
+
     def text(self, value: float) -> str:
         """A record's number, without the unit."""
         return f"{self.times * value:.{self.digits}f}"

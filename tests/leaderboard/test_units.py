@@ -40,6 +40,21 @@ def test_measures_have_names_for_people(metric, axis, text, chance):
     assert measure.chance(BOARD) == chance
 
 
+@pytest.mark.parametrize(
+    ("metric", "heading"),
+    [("top1", "test top-1 (%)"), ("mean_reciprocal_rank", "test MRR")],
+)
+def test_columns_have_short_headings(metric, heading):
+    assert units.measure(BOARD, metric).heading == heading
+
+
+def test_the_accelerators_belong_to_a_machine():
+    entry = samples.entry()
+    assert units.machine(entry) == "AMD EPYC, 2 cores"
+    entry.run["hardware"].update(cores=1, accelerators=["A100"])
+    assert units.machine(entry) == "AMD EPYC, 1 core, A100"
+
+
 def test_an_unknown_split_is_refused():
     with pytest.raises(RecordError, match=r"no split 'x'.*'test', 'zero_shot'"):
         units.measure(BOARD, split="x")

@@ -84,12 +84,10 @@ def _results(board: Board) -> list[Column]:
             )
             for e in found
         ]
-        short = measure.name.replace(" accuracy", "").replace("mean reciprocal rank", "MRR")
-        name = f"{measure.split} {short}{measure.unit and f' ({measure.unit})'}"
         chance = measure.chance(board)
         told = "" if chance is None else f"; chance is {measure.times * chance:.2g}{measure.unit}"
         about = f"{measure.name} on split {measure.split}, mean over seeds, 95% interval{told}"
-        made.append(Column(name, about, cells))
+        made.append(Column(measure.heading, about, cells))
     return made
 
 

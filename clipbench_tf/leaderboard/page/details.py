@@ -40,11 +40,7 @@ def _seeds(board: Board, row: Row) -> list[list[str]]:
         for metric in _SEED_METRICS
         if _result(board.entries[0], split).get(metric) is not None
     ]
-    heads = [
-        f"{one.split} {one.name.replace(' accuracy', '')}{one.unit and f' ({one.unit})'}"
-        for one in measures
-    ]
-    table = [["seed", *heads, "steps", "minutes"]]
+    table = [["seed", *(one.heading for one in measures), "steps", "minutes"]]
     for entry in row.entries:
         cells = []
         for one in measures:

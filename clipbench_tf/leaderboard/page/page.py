@@ -111,11 +111,15 @@ def _cell(column: Column, row: int, *, first: bool) -> str:
     classes = ["number"] * column.numeric + ["clear"] * cell.clear
     names = f' class="{" ".join(classes)}"' if classes else ""
     tag, scope = ("th", ' scope="row"') if first else ("td", "")
-    return f"<{tag}{scope}{names}{value}>{_content(cell)}</{tag}>"
+    return f"<{tag}{scope}{names}{value}>{_content(cell, numeric=column.numeric)}</{tag}>"
 
 
-def _content(cell: Cell) -> str:
-    return escape(cell.text) + (_drawn(cell.bar) if cell.bar else "")
+def _content(cell: Cell, *, numeric: bool) -> str:
+    """A text, or a number with its interval in small letters and the bar."""
+    number, between, interval = escape(cell.text).partition(" (")
+    if not numeric or not between:
+        return escape(cell.text) + (_drawn(cell.bar) if cell.bar else "")
+    return f"{number} <small>({interval}</small>{_drawn(cell.bar) if cell.bar else ''}"
 
 
 def _drawn(bar: Bar) -> str:

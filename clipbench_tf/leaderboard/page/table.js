@@ -1,7 +1,7 @@
 // Tables that sort and filter, and rows that open.
 
 const DATA = JSON.parse(document.getElementById("data").textContent);
-const PINNED = 0.55; // of a table's width that factors may keep while the rest is scrolled
+const PINNED = 0.6; // of a table's width that factors may keep while the rest is scrolled
 
 function rowsOf(table) {
   return [...table.tBodies[0].children].filter((line) => line.dataset.row !== undefined);

@@ -27,8 +27,8 @@ def test_each_seed_has_a_line_with_the_intervals_over_pictures():
     heads, line = only(board({}))["seeds"]
     assert heads == [
         "seed",
-        *("test top-1 (%)", "test top-5 (%)", "test mean reciprocal rank"),
-        *("zero_shot top-1 (%)", "zero_shot top-5 (%)", "zero_shot mean reciprocal rank"),
+        *("test top-1 (%)", "test top-5 (%)", "test MRR"),
+        *("zero_shot top-1 (%)", "zero_shot top-5 (%)", "zero_shot MRR"),
         "steps",
         "minutes",
     ]
