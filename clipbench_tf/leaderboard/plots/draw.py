@@ -17,7 +17,8 @@ def draw(
 ) -> list[Path]:
     """Writes <suite>_accuracy, _cost and _curves into `folder`, each as PNG and SVG.
 
-    The same records give the same bytes. There are no _curves where the records have none.
+    The same records give the same bytes. There are no _curves where the records have none. Another
+    scale than that of the embedded data set is part of the names.
 
     Args:
         board: the rows of one suite.
@@ -43,5 +44,10 @@ def draw(
         files = []
         for name, drawn in figures.items():
             if drawn is not None:
-                files += style.save(drawn, folder, f"{board.suite.name}_{name}")
+                files += style.save(drawn, folder, f"{_stem(board)}_{name}")
     return files
+
+
+def _stem(board: Board) -> str:
+    name, scale = board.suite.name, board.suite.scale
+    return name if scale == "emoji" else f"{name}_{scale}"

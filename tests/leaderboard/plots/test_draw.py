@@ -134,3 +134,14 @@ def test_curves_without_accuracies_show_the_loss_alone(tmp_path):
     said = texts(tmp_path / "my_suite_curves.svg")
     assert "training loss" in said
     assert not any("accuracy" in line for line in said)
+
+
+def test_rows_that_learnt_nothing_at_another_scale_are_drawn(tmp_path):
+    suite = dataclasses.replace(samples.SUITE, scale="paper")
+    entries = [
+        samples.entry(row, seed, 0.0, suite=suite, place=place, flops=0.0, minutes=0.0)
+        for place, row in enumerate(samples.ROWS[:2])
+        for seed in range(2)
+    ]
+    draw(Board(entries), tmp_path)
+    assert "0.0  (0.0 to 0.0)" in texts(tmp_path / "table4_paper_accuracy.svg")
