@@ -8,14 +8,19 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, NullLocator
 
 from clipbench_tf.leaderboard.board import Board, Row
-from clipbench_tf.leaderboard.plots.frame import Key, figure, of_seeds, on_split
+from clipbench_tf.leaderboard.plots.frame import (
+    Key,
+    chance_and_nearness,
+    figure,
+    of_seeds,
+    on_split,
+)
 from clipbench_tf.leaderboard.plots.parts import Parts
 from clipbench_tf.leaderboard.plots.style import FAINT, lines
 from clipbench_tf.leaderboard.units import Measure
 
 _LOG_FROM = 8.0  # the ratio of the highest level to the lowest from which on the axis is one
 _ASIDE, _SEEDS = 0.02, 0.008  # of the axis: from one line's points to the next's, to the seeds
-_NEAR = 2.0  # chance is shown where it is no further off than so many times the spread
 
 
 def by_level(board: Board, parts: Parts, measure: Measure) -> Figure:
@@ -95,16 +100,10 @@ def _axis(axes: Axes, levels: Sequence[object]) -> None:
 
 def _chance(panels: Sequence[Axes], board: Board, measure: Measure) -> None:
     """A dashed line where it is not so far below that it would press the lines together."""
-    chance = measure.chance(board)
-    if chance is None:
+    told = chance_and_nearness(board, measure)
+    if told is None:
         return
-    values = [
-        measure.times * value
-        for row in board.rows
-        for value in row.values(measure.metric, measure.split)
-    ]
-    at = measure.times * chance
-    near = min(values) - at <= _NEAR * max(max(values) - min(values), 0.02 * max(values))
+    at, near = told
     text = f"chance {at:.2g}{measure.unit}"
     for axes in panels:
         if near:

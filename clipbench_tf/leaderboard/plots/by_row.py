@@ -4,13 +4,12 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from clipbench_tf.leaderboard.board import Board, Estimate
-from clipbench_tf.leaderboard.plots.frame import figure, of_seeds, on_split
+from clipbench_tf.leaderboard.plots.frame import chance_and_nearness, figure, of_seeds, on_split
 from clipbench_tf.leaderboard.plots.parts import Parts
 from clipbench_tf.leaderboard.plots.style import FAINT, SMALL, Look, lines
 from clipbench_tf.leaderboard.units import Measure
 
 _LETTERS = 34  # of a row's name in a line
-_NEAR = 2.0  # chance is shown where it is no further off than so many times the spread of rows
 
 
 def by_row(board: Board, parts: Parts, measure: Measure) -> Figure:
@@ -66,11 +65,9 @@ def _limits(axes: Axes, board: Board, measure: Measure) -> None:
     ends = [measure.times * v for e in found for v in (e.low, e.high) if v is not None]
     low, high = min(values + ends), max(values + ends)
     low, high = max(low, 0.0), min(high, measure.times)
-    chance = measure.chance(board)
-    if chance is not None:
-        at = measure.times * chance
-        spread = max(max(values) - min(values), 0.02 * max(values))
-        if near := low - at <= _NEAR * spread:
+    if told := chance_and_nearness(board, measure):
+        at, near = told
+        if near:
             low, high = min(low, at), max(high, at)
             axes.axvline(at, color=FAINT, linestyle="--", linewidth=1.2)
         where = "dashed" if near else "left of the axis"

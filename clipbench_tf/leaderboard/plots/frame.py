@@ -18,6 +18,7 @@ _EDGE = 0.08  # inches around all
 _TITLE, _FOOT, _KEY = 0.22, 0.17, 0.2  # inches that a line of each takes
 _LETTERS = 24  # of a name in the key, in a line
 _ACROSS = 112  # letters of the key beside each other
+_NEAR = 2.0  # chance is shown where it is no further off than so many times the spread of seeds
 
 
 class Key:
@@ -95,3 +96,13 @@ def of_seeds(board: Board) -> str:
 def on_split(measure: Measure) -> str:
     """What has been measured on."""
     return f"{measure.name} on split {measure.split}"
+
+
+def chance_and_nearness(board: Board, measure: Measure) -> tuple[float, bool] | None:
+    """Chance in the units of the axis, and whether showing it leaves room for what differs."""
+    chance = measure.chance(board)
+    if chance is None:
+        return None
+    seeds = [v for row in board.rows for v in row.values(measure.metric, measure.split)]
+    spread = max(max(seeds) - min(seeds), 0.02 * max(seeds))
+    return measure.times * chance, min(seeds) - chance <= _NEAR * spread

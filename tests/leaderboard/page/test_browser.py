@@ -143,12 +143,19 @@ def test_the_filter_keeps_rows_with_all_words(person):
 
 
 def test_the_config_is_copied(person):
+    person.script("navigator.clipboard.writeText = async (text) => { window.copied = text; }")
     person.all(f"{NAMES} button")[0].click()
     person.one(f"{FIRST}.copy").click()
-    person.sees(f"{FIRST}.inside [role=status]", "C")  # "Copied.", or how to where it is refused
-    told = person.texts(f"{FIRST}.inside [role=status]")
-    selected = person.script("return getSelection().toString()")
-    assert told == ["Copied."] or selected.strip().endswith(f"'''{EVIL}'''")
+    person.sees(f"{FIRST}.inside [role=status]", "Copied.")
+    assert person.script("return window.copied") == boards()[0].entries[0].config
+
+
+def test_where_the_clipboard_is_refused_the_config_is_selected(person):
+    person.script("navigator.clipboard.writeText = async () => { throw new Error('no'); }")
+    person.all(f"{NAMES} button")[0].click()
+    person.one(f"{FIRST}.copy").click()
+    person.waits(lambda: person.texts(f"{FIRST}.inside [role=status]") != [""])
+    assert person.script("return getSelection().toString()").endswith(f"text = '''{EVIL}'''")
 
 
 def test_a_phone_shows_it_without_scrolling_the_page(person):

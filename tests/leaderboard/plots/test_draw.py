@@ -73,9 +73,7 @@ def test_another_measure_of_another_split_can_be_drawn(tmp_path):
     said = texts(tmp_path / "table4_accuracy.svg")
     mean = 1.4 * 0.1 * np.mean([0.1 - 0.008, 0.1])
     assert any(line.startswith(f"{mean:.3f}  (") for line in said)
-    assert "mean reciprocal rank; chance is 0.004, dashed" in said or any(
-        line.startswith("mean reciprocal rank; chance is 0.004") for line in said
-    )
+    assert any(line.startswith("mean reciprocal rank; chance is 0.004, ") for line in said)
     assert any("on split zero_shot" in line for line in said)
 
 
