@@ -61,6 +61,8 @@ ROOMS = (
     "planning",
     "restoration",
     "leaderboard",
+    "leaderboard.plots",
+    "leaderboard.page",
     "benchmarks.samples",
     "benchmarks.harness",
     "benchmarks.ours",

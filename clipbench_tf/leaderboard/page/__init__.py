@@ -1,0 +1,1 @@
+"""One static page of suites: tables that sort, with the details of each row."""

@@ -1,0 +1,1 @@
+"""Pictures of a suite's results: accuracy, cost and training curves."""
