@@ -12,7 +12,7 @@ from absl import flags
 from clipbench_tf import tensorflow_log
 from clipbench_tf.benchmarks import catalogue
 from clipbench_tf.benchmarks.harness.contender import ContenderError
-from clipbench_tf.commands import command_line
+from clipbench_tf.commands.shared import command_line
 
 # A flag that is not given leaves the benchmark its own default.
 flags.DEFINE_list("batch", None, "similarity, training_step: pairs, a case for each.")

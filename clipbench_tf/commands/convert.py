@@ -17,7 +17,7 @@ from pathlib import Path
 from absl import flags, logging
 
 from clipbench_tf import tensorflow_log
-from clipbench_tf.commands import command_line
+from clipbench_tf.commands.shared import command_line
 
 ORIGINS = ("openai", "open_clip", "transformers", "keras_hub", "declip")
 TARGETS = ("open_clip", "transformers", "keras_hub")

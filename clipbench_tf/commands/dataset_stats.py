@@ -14,7 +14,7 @@ from pathlib import Path
 from absl import flags
 
 from clipbench_tf import tensorflow_log
-from clipbench_tf.commands import command_line
+from clipbench_tf.commands.shared import command_line
 
 _DATASETS = flags.DEFINE_multi_string(
     "dataset", None, "An embedded data set, or any other that is read. Repeatable.", required=True

@@ -29,8 +29,7 @@ from absl import flags, logging
 
 from clipbench_tf import tensorflow_log
 from clipbench_tf.assessment.names import TASKS
-from clipbench_tf.commands import command_line
-from clipbench_tf.commands.shared import stopping
+from clipbench_tf.commands.shared import command_line, stopping
 from clipbench_tf.export import card
 
 _MODEL = flags.DEFINE_multi_string(

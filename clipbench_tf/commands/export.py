@@ -18,7 +18,7 @@ from pathlib import Path
 from absl import flags, logging
 
 from clipbench_tf import tensorflow_log
-from clipbench_tf.commands import command_line
+from clipbench_tf.commands.shared import command_line
 
 # Other formats: the module of each, whose `write` returns the lines to print.
 RUNTIMES = {

@@ -10,7 +10,7 @@ import sys
 
 from absl import app, flags
 
-from clipbench_tf.commands import command_line
+from clipbench_tf.commands.shared import command_line
 from clipbench_tf.distribution import launcher
 
 _WORKERS = flags.DEFINE_integer("workers", None, "How many.", lower_bound=1, required=True)

@@ -13,10 +13,12 @@ from pathlib import Path
 
 from absl import app, flags
 
-from clipbench_tf.commands import command_line
-from clipbench_tf.leaderboard import checks, page, plots, runs, table
+from clipbench_tf.commands.shared import command_line
+from clipbench_tf.leaderboard import checks, runs, table
 from clipbench_tf.leaderboard.board import Board
 from clipbench_tf.leaderboard.entry import RECORDS, Entry, RecordError, read_all
+from clipbench_tf.leaderboard.page.page import write as write_page
+from clipbench_tf.leaderboard.plots.draw import draw
 
 _SUITE = flags.DEFINE_string("suite", None, "Of all suites in the records, this one alone.")
 _CSV = flags.DEFINE_string("csv", None, "A folder for a CSV file of each suite.")
@@ -58,9 +60,9 @@ def write(boards: dict[str, Board]) -> None:
             folder.mkdir(parents=True, exist_ok=True)
             (folder / f"{name}.csv").write_text(table.comma_separated(board), encoding="utf-8")
         if _PLOTS.value:
-            plots.draw(board, Path(_PLOTS.value))
+            draw(board, Path(_PLOTS.value))
     if _HTML.value:
-        page.write(list(boards.values()), Path(_HTML.value))
+        write_page(list(boards.values()), Path(_HTML.value))
 
 
 def _check(suites: dict[str, list[Entry]]) -> None:

@@ -12,8 +12,7 @@ import sys
 from absl import app, flags, logging
 
 from clipbench_tf import tensorflow_log
-from clipbench_tf.commands import command_line
-from clipbench_tf.commands.shared import gin_flags
+from clipbench_tf.commands.shared import command_line, gin_flags
 from clipbench_tf.commands.shared.gin_flags import GIN_BINDINGS, GIN_FILE
 from clipbench_tf.planning.costs import devices
 

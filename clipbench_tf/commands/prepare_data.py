@@ -13,7 +13,7 @@ import sys
 from absl import flags, logging
 
 from clipbench_tf import tensorflow_log
-from clipbench_tf.commands import command_line
+from clipbench_tf.commands.shared import command_line
 
 _SOURCE = flags.DEFINE_string(
     "source",

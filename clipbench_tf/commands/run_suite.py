@@ -11,8 +11,7 @@ from pathlib import Path
 from absl import app, flags, logging
 
 from clipbench_tf import tensorflow_log
-from clipbench_tf.commands import command_line
-from clipbench_tf.commands.shared import stopping
+from clipbench_tf.commands.shared import command_line, stopping
 from clipbench_tf.invocation import argv_of
 
 _SUITE = flags.DEFINE_string(

@@ -13,7 +13,7 @@ from pathlib import Path
 from absl import flags, logging
 
 from clipbench_tf import tensorflow_log
-from clipbench_tf.commands import command_line
+from clipbench_tf.commands.shared import command_line
 from clipbench_tf.export import card
 
 _MODEL = flags.DEFINE_string(

@@ -10,8 +10,7 @@ from pathlib import Path
 from absl import app, flags, logging
 
 from clipbench_tf import config, tensorflow_log
-from clipbench_tf.commands import command_line
-from clipbench_tf.commands.shared import gin_flags
+from clipbench_tf.commands.shared import command_line, gin_flags
 from clipbench_tf.commands.shared.gin_flags import GIN_BINDINGS, GIN_FILE
 
 flags.adopt_module_key_flags(gin_flags)

@@ -4,6 +4,7 @@ import csv
 import io
 from collections.abc import Sequence
 
+from clipbench_tf.leaderboard import units
 from clipbench_tf.leaderboard.board import Board, Estimate, Row
 from clipbench_tf.leaderboard.entry import Level
 from clipbench_tf.leaderboard.paper import published
@@ -42,7 +43,7 @@ def caption(board: Board) -> str:
     result = first.entries[0].run["results"][0]
     seeds = first.seeds
     named = f"seeds {seeds[0]} to {seeds[-1]}" if len(seeds) > 1 else f"seed {seeds[0]} alone"
-    machines = sorted({machine(entry.run) for entry in board.entries})
+    machines = sorted({units.machine(entry) for entry in board.entries})
     commits = sorted({str(entry.run["git_commit"])[:7] for entry in board.entries})
     return (
         f"Suite {board.suite.name} at scale {board.suite.scale}, {named}. {result['split']}: "
@@ -50,16 +51,6 @@ def caption(board: Board) -> str:
         f"{100 * result['top1_chance']:.2f}. Measured on {' and '.join(machines)}, at commit "
         f"{' and '.join(commits)}."
     )
-
-
-def machine(run: dict) -> str:
-    """The processor of a run's record with its vector instructions, its cores and accelerators."""
-    hardware = run["hardware"]
-    cores = f"{hardware['cores']} core{'s' * (hardware['cores'] != 1)}"
-    instructions = ", ".join(hardware.get("instructions", ()))
-    cpu = f"{cores} of {hardware['cpu']}" + (f" ({instructions})" if instructions else "")
-    accelerators = hardware["accelerators"]
-    return f"{len(accelerators)} {accelerators[0]} and {cpu}" if accelerators else cpu
 
 
 def comma_separated(board: Board) -> str:
@@ -98,7 +89,7 @@ def _line(board: Board, row: Row) -> list[object]:
         first.run["steps"],
         round(seconds, 1),
         f"{first.flops:.4g}",
-        machine(first.run),
+        units.machine(first),
         first.run["git_commit"],
     ]
 

@@ -110,8 +110,17 @@ def short(value: float) -> str:
     return f"{value:.0f}" if abs(value) >= 100 else f"{value:.3g}"
 
 
+def operations(count: float) -> str:
+    """A number of floating-point operations with its unit."""
+    unit = compute([count])
+    return f"{short(count / unit.size)} {unit.name}"
+
+
 def machine(entry: Entry) -> str:
-    """On what a run was trained."""
+    """On what a run was trained: cores, processor, its vector instructions, accelerators."""
     found = entry.run["hardware"]
     cores = f"{found['cores']} core{'s' * (found['cores'] != 1)}"
-    return ", ".join([str(found["cpu"]), cores, *map(str, found["accelerators"])])
+    instructions = ", ".join(found.get("instructions", ()))
+    cpu = f"{cores} of {found['cpu']}" + (f" ({instructions})" if instructions else "")
+    accelerators = found["accelerators"]
+    return f"{len(accelerators)} {accelerators[0]} and {cpu}" if accelerators else cpu

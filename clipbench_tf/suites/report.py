@@ -1,14 +1,15 @@
 """What a suite says before it starts, and what it leaves when it ends."""
 
-import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from clipbench_tf.leaderboard import checks, page, plots, table
+from clipbench_tf.leaderboard import checks, table, units
 from clipbench_tf.leaderboard.board import Board
 from clipbench_tf.leaderboard.entry import Entry, Level, RecordError, read, row_label
 from clipbench_tf.leaderboard.fairness import differences as differing
 from clipbench_tf.leaderboard.fairness import parameters
+from clipbench_tf.leaderboard.page.page import write as write_page
+from clipbench_tf.leaderboard.plots.draw import draw
 from clipbench_tf.suites.jobs import Job
 from clipbench_tf.suites.runner import Failure
 from clipbench_tf.suites.suite import Suite
@@ -57,14 +58,8 @@ def plan(jobs: Sequence[Job], known: Mapping[str, Entry]) -> str:
     """How many runs there are, and how many of them have results."""
     have = sum(job.key in known for job in jobs)
     total = sum(job.flops for job in jobs if job.key not in known)
-    return f"{len(jobs)} runs, {have} of which have a result; the others take {operations(total)}."
-
-
-def operations(count: float) -> str:
-    """A number of floating-point operations, for people."""
-    units = ("M", "G", "T", "P", "E", "Z")
-    place = min(max(0, int(math.log10(max(count, 1.0)) // 3 - 2)), len(units) - 1)
-    return f"{count / 10 ** (6 + 3 * place):.3g} {units[place]}FLOP"
+    others = f"; the others take {units.operations(total)}" if have < len(jobs) else ""
+    return f"{len(jobs)} runs, {have} of which have a result{others}."
 
 
 def finished(jobs: Sequence[Job], failures: Sequence[Failure], output: Path) -> str:
@@ -95,8 +90,8 @@ def _write(board: Board, output: Path, name: str) -> list[str]:
     head = f"## {board.suite.title}\n\n{table.caption(board)}\n\n"
     (output / f"{name}.md").write_text(f"{head}{table.markdown(board)}\n", encoding="utf-8")
     (output / f"{name}.csv").write_text(table.comma_separated(board), encoding="utf-8")
-    plots.draw(board, output / "plots")
-    page.write([board], output / f"{name}.html")
+    draw(board, output / "plots")
+    write_page([board], output / f"{name}.html")
     best = max(board.rows, key=lambda row: row.estimate("top1", board.splits[0]).mean)
     return [
         f"\n{head}{table.markdown(board)}\n",

@@ -17,7 +17,7 @@ from clipbench_tf.assessment import names
 from clipbench_tf.assessment.assess import TASKS, assess
 from clipbench_tf.assessment.progress import Progress
 from clipbench_tf.assessment.task import Options
-from clipbench_tf.commands import command_line
+from clipbench_tf.commands.shared import command_line
 from clipbench_tf.data.sources import DatasetError
 from clipbench_tf.export.saved_encoders import SavedEncoders
 from tests.assessment.samples import dataset, pictures

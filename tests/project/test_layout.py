@@ -63,6 +63,7 @@ ROOMS = (
     "leaderboard",
     "leaderboard.plots",
     "leaderboard.page",
+    "suites",
     "benchmarks.samples",
     "benchmarks.harness",
     "benchmarks.ours",

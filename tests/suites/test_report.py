@@ -92,11 +92,3 @@ def test_records_that_are_no_leaderboard_are_told(finished, tmp_path):
     odd.write(finished[0].record)
     text = report.finished(finished, [], tmp_path)
     assert "Not fit for a leaderboard: table4, CLIP, ResNet50, seed 0: 'dirty'" in text
-
-
-@pytest.mark.parametrize(
-    ("count", "text"),
-    [(0, "1e-06 MFLOP"), (2.5e9, "2.5 GFLOP"), (6.4e14, "640 TFLOP"), (3e22, "30 ZFLOP")],
-)
-def test_operations_have_a_unit(count, text):
-    assert report.operations(max(count, 1)) == text

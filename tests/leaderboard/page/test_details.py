@@ -58,10 +58,10 @@ def test_a_row_without_baseline_has_no_differences_and_others_name_both_values()
 @pytest.mark.parametrize(
     ("name", "text"),
     [
-        ("machine", "AMD EPYC, 2 cores"),
+        ("machine", "2 cores of AMD EPYC (avx2, avx512_bf16)"),
         ("commit", f"seed 0: {'a' * 40}; seed 1: unknown"),
         ("tensorflow", "2.21.0"),
-        ("checksum of training data", "t" * 64),
+        ("checksum of training data", "d" * 64),
         ("parameters", "1,600,000"),
         ("key of the run", f"seed 0: {'00'.rjust(64, '0')}; seed 1: {'01'.rjust(64, '0')}"),
     ],

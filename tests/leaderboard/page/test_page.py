@@ -134,7 +134,7 @@ def test_the_papers_numbers_have_their_own_column(page):
         ("steps", "700"),
         ("minutes", "1.0"),
         ("TFLOP", "10"),
-        ("machine", "AMD EPYC, 2 cores"),
+        ("machine", "2 cores of AMD EPYC (avx2, avx512_bf16)"),
         ("commit", "aaaaaaa"),
     ],
 )
