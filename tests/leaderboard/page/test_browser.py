@@ -17,10 +17,11 @@ NAMES = f"{FIRST}tr[data-row] th"
 
 
 def boards():
-    entries = [
-        dataclasses.replace(entry, config=entry.config + f"\nname.Name.text = '''{EVIL}'''\n")
-        for entry in samples.entries()
-    ]
+    entries = []
+    for entry in samples.entries():
+        more = "" if entry.row[0] == "CLIP" else "objective.Objective.weight = 0.4\n"
+        config = f"{entry.config}{more}name.Name.text = '''{EVIL}'''"
+        entries.append(dataclasses.replace(entry, config=config))
     return [Board(entries), Board(samples.of_depths(1))]
 
 
@@ -112,7 +113,7 @@ def test_a_row_opens_its_details_which_stay_below_it(person):
     assert [len(f.find_elements("css selector", "path.curve")) for f in figures] == [3, 3]
     assert person.one(f"{FIRST}pre").text.endswith(f"name.Name.text = '''{EVIL}'''")
     changes = person.texts(f"{FIRST}.changes tbody td")
-    assert changes == ["'clip'", "'slip'"]
+    assert changes == ["'clip'", "'slip'", "not bound", "0.4"]
     head(person, "test top-1").click()
     follows = "return arguments[0].nextElementSibling.classList.contains('details')"
     row = person.all(f"{FIRST}tr[data-row='1']")[0]
