@@ -50,9 +50,16 @@ def test_columns_have_short_headings(metric, heading):
 
 def test_the_accelerators_belong_to_a_machine():
     entry = samples.entry()
-    assert units.machine(entry) == "AMD EPYC, 2 cores"
-    entry.run["hardware"].update(cores=1, accelerators=["A100"])
-    assert units.machine(entry) == "AMD EPYC, 1 core, A100"
+    assert units.machine(entry) == "2 cores of AMD EPYC (avx2, avx512_bf16)"
+    entry.run["hardware"].update(cores=1, accelerators=["A100"] * 2, instructions=[])
+    assert units.machine(entry) == "2 A100 and 1 core of AMD EPYC"
+
+
+@pytest.mark.parametrize(
+    ("count", "text"), [(2.5e9, "2.5 GFLOP"), (6.4e14, "640 TFLOP"), (3e22, "30 ZFLOP")]
+)
+def test_operations_have_a_unit(count, text):
+    assert units.operations(count) == text
 
 
 def test_an_unknown_split_is_refused():
