@@ -9,7 +9,7 @@ HERE = Path(__file__).parent
 VERSION = re.search(r'__version__ = "(.+)"', (HERE / "clipbench_tf/__init__.py").read_text())[1]
 COMMANDS = (
     *("train", "evaluate", "plan", "launch", "benchmark", "leaderboard"),
-    *("prepare_data", "dataset_stats", "convert", "export", "serve"),
+    *("prepare_data", "dataset_stats", "convert", "export", "serve", "run_suite"),
 )
 
 setup(
@@ -32,7 +32,10 @@ setup(
             "data/readers/labelled/NOTICE",
             "data/emoji/*",
             "data/emoji/*/*",
-            "leaderboard/*/*.json",
+            "leaderboard/page/*.css",
+            "leaderboard/page/*.html",
+            "leaderboard/page/*.js",
+            "leaderboard/records/*/*.json",
             "benchmarks/records/*.jsonl",
             "serving/page/*.html",
             "serving/page/*.css",
@@ -55,6 +58,7 @@ setup(
         "httptools>=0.9",
         "keras==3.15.*",
         "keras-hub==0.32.*",
+        "matplotlib>=3.11",
         "ml-dtypes>=0.5",
         "numpy>=2.4",
         "orjson>=3.11",

@@ -14,6 +14,10 @@ def _none() -> np.ndarray:
     return np.zeros([0], np.str_)
 
 
+def _no_numbers() -> np.ndarray:
+    return np.zeros([0])
+
+
 @dataclasses.dataclass(frozen=True)
 class SplitResult:
     """The result on one split; arrays [N] hold one entry for each scored picture.
@@ -33,7 +37,7 @@ class SplitResult:
     credits: dict[int, np.ndarray]
     keys: np.ndarray = dataclasses.field(default_factory=_none)
     corrupt_keys: np.ndarray = dataclasses.field(default_factory=_none)
-    reciprocal_ranks: np.ndarray | None = None
+    reciprocal_ranks: np.ndarray = dataclasses.field(default_factory=_no_numbers)
 
     @classmethod
     def of(cls, split: str, classes: int, scored: Scored) -> "SplitResult":
@@ -74,7 +78,7 @@ class SplitResult:
             fields[f"top{k}_interval"] = accuracy.wilson(self.top(k), len(self.labels))
             fields[f"top{k}_chance"] = accuracy.chance(k, self.classes)
             fields |= {f"top{k}_trivial": True} if self.trivial(k) else {}
-        if self.reciprocal_ranks is not None:
+        if len(self.reciprocal_ranks):
             fields["mean_reciprocal_rank"] = float(self.reciprocal_ranks.mean())
             fields["mean_reciprocal_rank_chance"] = accuracy.chance_of_rank(self.classes)
         recall, interval = self._mean_recall()

@@ -1,7 +1,7 @@
 """The record of a finished run, as one of its suite."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from clipbench_tf import config
@@ -33,7 +33,7 @@ def collect(job: Job, facts: SuiteFacts) -> Entry:
     )
 
 
-def _curve(path: Path) -> list[Mapping[str, float]]:
+def _curve(path: Path) -> Sequence[Mapping[str, float]]:
     """Some steps of a run's log: loss, and the accuracies that were measured while it went on."""
     with path.open(encoding="utf-8") as lines:
         logged = [json.loads(line) for line in lines]
