@@ -3,21 +3,20 @@
 import asyncio
 import logging
 import threading
-from collections.abc import Callable, Hashable, Mapping
+from collections.abc import Callable, Hashable, Iterator, Mapping
 from pathlib import Path
 from typing import Literal
 
 import numpy as np
 import tensorflow as tf
 
-from clipbench_tf.export import card
+from clipbench_tf.export import card, warmup
 from clipbench_tf.export.saved_encoders import SavedEncoders
 from clipbench_tf.serving import signatures
 from clipbench_tf.serving.batch_queue import BatchQueue, Waiting
 from clipbench_tf.serving.errors import RequestError, as_request_error, busy
 from clipbench_tf.serving.limits import Limits
 from clipbench_tf.serving.signatures import Arrays, Signature
-from clipbench_tf.serving.warm_up import first_requests
 
 State = Literal["loading", "ready", "draining", "failed"]
 _LARGE = 1 << 18  # bytes of pictures that are checked in a thread, so that others are heard
@@ -84,7 +83,7 @@ class ServedModel:
         try:
             self._model = SavedEncoders(self.folder)
             self._functions = self._model.functions
-            for signature, inputs in first_requests(self.folder, self.signatures):
+            for signature, inputs in self._first_requests():
                 try:
                     self._run(signature, self.signatures[signature].checked(inputs))
                 except RequestError as error:
@@ -161,6 +160,11 @@ class ServedModel:
             await asyncio.to_thread(check, signatures.PICTURES, encoded)
         else:
             check(signatures.PICTURES, encoded)
+
+    def _first_requests(self) -> Iterator[tuple[str, Arrays]]:
+        if (self.folder / warmup.FILE).is_file():
+            return warmup.read(self.folder)
+        return signatures.first_requests(self.signatures)
 
     def _run(self, signature: str, inputs: Arrays) -> Arrays:
         wanted = self.signatures[signature].inputs

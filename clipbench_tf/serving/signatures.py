@@ -1,7 +1,7 @@
 """The signatures of a SavedModel as its file states them: names, types, shapes and defaults."""
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +18,7 @@ DEFAULT = "serving_default"
 # rows first.
 JOINED = ("image", "text", "prompts")
 PICTURES = "image"
+_ROWS = (1, 8)  # of first requests
 Arrays = dict[str, np.ndarray]
 
 
@@ -151,6 +152,25 @@ def read(folder: Path) -> tuple[dict[str, Signature], dict[str, meta_graph_pb2.S
         ) from error
     usable = {name: one for name, one in stored.items() if one.inputs}
     return {name: _signature(name, one) for name, one in usable.items()}, stored
+
+
+def first_requests(signatures: Mapping[str, Signature]) -> Iterator[tuple[str, Arrays]]:
+    """Requests that warm an export up which has none of its own.
+
+    Returns: the names of those `signatures` that take nothing but pictures or texts, and inputs.
+    """
+    for name, signature in signatures.items():
+        if signature.joined and signature.required == [signature.joined]:
+            rank = len(signature.inputs[signature.joined].shape or ())
+            for rows in _ROWS:
+                column = np.full([rows] + [1] * (rank - 1), _example(signature.joined), object)
+                yield name, {signature.joined: column}
+
+
+def _example(name: str) -> bytes:
+    if name == PICTURES:
+        return tf.io.encode_png(tf.fill([64, 64, 3], tf.constant(127, tf.uint8))).numpy()
+    return b"a photo of a cat"
 
 
 def _signature(name: str, stored: meta_graph_pb2.SignatureDef) -> Signature:
