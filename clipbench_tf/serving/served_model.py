@@ -128,7 +128,7 @@ class ServedModel:
             request = Waiting(signature, checked, None, None, rows)
         else:
             request = Waiting(signature, shared, one.joined, _together(one, shared), rows)
-        return await asyncio.wrap_future(queue.put(request))
+        return await queue.put(request)
 
     def signature(self, name: str) -> Signature:
         """The signature called `name`.

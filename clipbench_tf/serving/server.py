@@ -127,6 +127,7 @@ def _config(app: ASGIApp, limits: Limits) -> uvicorn.Config:
         log_level="warning",
         access_log=False,
         server_header=False,
+        proxy_headers=False,  # who asks does not matter
         timeout_keep_alive=_IDLE,
         timeout_graceful_shutdown=int(limits.seconds) + 1,
     )

@@ -1,6 +1,7 @@
 """The signatures of a SavedModel as its file states them: names, types, shapes and defaults."""
 
 import dataclasses
+import functools
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
@@ -56,12 +57,12 @@ class Signature:
     inputs: Mapping[str, Tensor]
     outputs: Mapping[str, Tensor]
 
-    @property
+    @functools.cached_property
     def required(self) -> list[str]:
         """The inputs without a default."""
         return [name for name, tensor in self.inputs.items() if tensor.default is None]
 
-    @property
+    @functools.cached_property
     def joined(self) -> str | None:
         """The input along whose rows requests may be joined, if there is one."""
         found = [name for name in JOINED if name in self.required and self.inputs[name].shape]
