@@ -12,7 +12,7 @@ import tensorflow as tf
 
 from clipbench_tf.export import card, warmup
 from clipbench_tf.export.saved_encoders import SavedEncoders
-from clipbench_tf.serving import signatures
+from clipbench_tf.serving import class_names, signatures
 from clipbench_tf.serving.batch_queue import BatchQueue, Waiting
 from clipbench_tf.serving.errors import RequestError, as_request_error, busy
 from clipbench_tf.serving.limits import Limits
@@ -119,15 +119,21 @@ class ServedModel:
         one = self.signature(signature)
         checked = one.checked(inputs)
         await self._check_size(one, checked)
+        if signature == class_names.SIGNATURE:
+            names = await class_names.cleaned(checked, self.limits)
+            return names.answered(await self._answer(one, names.inputs))
+        return await self._answer(one, checked)
+
+    async def _answer(self, one: Signature, checked: Arrays) -> Arrays:
         queue = self._queue
         if queue is None:
             raise busy(f"The model is {self._state}; try again later.", seconds=5)
         shared = one.shared(checked)
         rows = len(checked[one.joined]) if one.joined else 1
         if shared is None:
-            request = Waiting(signature, checked, None, None, rows)
+            request = Waiting(one.name, checked, None, None, rows)
         else:
-            request = Waiting(signature, shared, one.joined, _together(one, shared), rows)
+            request = Waiting(one.name, shared, one.joined, _together(one, shared), rows)
         return await queue.put(request)
 
     def signature(self, name: str) -> Signature:
@@ -150,6 +156,13 @@ class ServedModel:
                 413,
                 f"Input {signature.joined!r} has {len(inputs[signature.joined])} rows, more than "
                 f"{self.limits.rows}; send several requests.",
+            )
+        prompts = inputs.get(signatures.PROMPTS)
+        if prompts is not None and prompts.size > self.limits.prompts:
+            raise RequestError(
+                413,
+                f"Input {signatures.PROMPTS!r} has {prompts.size} prompts, more than "
+                f"{self.limits.prompts}; send several requests.",
             )
         pictures = inputs.get(signatures.PICTURES)
         if pictures is None or pictures.dtype != object:

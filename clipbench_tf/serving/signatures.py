@@ -17,8 +17,8 @@ from clipbench_tf.serving.errors import RequestError
 DEFAULT = "serving_default"
 # Requests are joined along these inputs. All outputs of a signature that has one of them have its
 # rows first.
-JOINED = ("image", "text", "prompts")
-PICTURES = "image"
+PICTURES, PROMPTS = "image", "prompts"
+JOINED = (PICTURES, "text", PROMPTS)
 _ROWS = (1, 8)  # of first requests
 Arrays = dict[str, np.ndarray]
 

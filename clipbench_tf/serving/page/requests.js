@@ -41,7 +41,7 @@ async function reached(path, options) {
 function reason(answer, content) {
   const said = content && typeof content.error === "string" ? content.error : "";
   if (answer.status === 413) {
-    return `The server takes no file of this size. ${said || "Choose a smaller one."}`;
+    return said || "The server takes no file of this size. Choose a smaller one.";
   }
   if (answer.status === 503) {
     const seconds = Number(answer.headers.get("Retry-After")) || 1;
