@@ -61,6 +61,8 @@ export function encoded(file) {
   });
 }
 
+const narrow = matchMedia("(max-width: 44rem)"); // as in page.css
+
 // Runs one piece of work at a time for a panel: a newer one wins, and the older answer is dropped.
 export class Panel {
   // `results` are dimmed while newer ones are awaited, and gone after an error.
@@ -81,7 +83,10 @@ export class Panel {
     this.wait(message);
     try {
       const answer = await work(mine.signal);
-      if (this.running === mine) this.done(show(answer) ?? "");
+      if (this.running === mine) {
+        this.done(show(answer) ?? "");
+        this.reveal(this.results);
+      }
     } catch (error) {
       if (this.running === mine) this.fail(error);
     }
@@ -118,6 +123,12 @@ export class Panel {
       ? error.message
       : "The page failed at this. Load it anew; if that does not help, please report it.";
     this.error.hidden = false;
+    this.reveal(this.error);
+  }
+
+  // On a phone, the answer lies below what is asked.
+  reveal(element) {
+    if (narrow.matches) element?.scrollIntoView({ block: "nearest" });
   }
 }
 
