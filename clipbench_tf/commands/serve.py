@@ -37,6 +37,9 @@ _WAIT = flags.DEFINE_float(
 _THREADS = flags.DEFINE_integer("threads", 2, "Calls of the model at once.", 1)
 _QUEUE = flags.DEFINE_integer("queue", 256, "Requests that wait for the model at most.", 1)
 _ROWS = flags.DEFINE_integer("rows", 1024, "Pictures or texts of a request at most.", 1)
+_PROMPTS = flags.DEFINE_integer(
+    "prompts", 10_000, "Class names times templates of a request at most.", 1
+)
 _BODY = flags.DEFINE_integer("body_mib", 32, "MiB of a request's body at most.", 1)
 _PICTURE = flags.DEFINE_integer("picture_mib", 16, "MiB of an encoded picture at most.", 1)
 _PIXELS = flags.DEFINE_integer(
@@ -68,6 +71,7 @@ def main(argv: list[str]) -> None:
             picture_bytes=_PICTURE.value * limits.MEBIBYTE,
             picture_pixels=_PIXELS.value * limits.MEGAPIXEL,
             rows=_ROWS.value,
+            prompts=_PROMPTS.value,
             queue=_QUEUE.value,
             seconds=_SECONDS.value,
             batch_rows=_BATCH.value,

@@ -15,10 +15,31 @@ _SCORED_TOGETHER = 2**24  # bytes of class representations scored in one call
 Told = Callable[[int, int], None]  # how many are done, and of how many
 
 
+class ClassNameError(ValueError):
+    """A class has no name; the message has its number."""
+
+
+def clean_names(names: Sequence[str]) -> list[str]:
+    """Class names, cleaned as captions are when data is prepared (`cleaning.clean`).
+
+    Raises:
+        ClassNameError: for a name of which nothing is left.
+    """
+    cleaned = [clean(name) for name in names]
+    if "" in cleaned:
+        number = cleaned.index("")
+        raise ClassNameError(
+            f"Class {number} of {len(names)} has no name ({names[number][:60]!r}); write one, or "
+            f"leave the class out."
+        )
+    return cleaned
+
+
 class Classifier:
     """Encodes class names in templates, and scores pictures against all classes.
 
-    Names and templates are cleaned as captions are when data is prepared (`cleaning.clean`).
+    Names and templates are cleaned as captions are when data is prepared (`cleaning.clean`). Names
+    that are equal then are encoded once.
 
     `parts` are the representations of the classes numbered `order`, in this order, in chunks.
 
@@ -29,6 +50,9 @@ class Classifier:
         prompt_batch: prompts encoded together.
         cache: where `parts` are read from and stored.
         told: is told how many of the prompts are encoded, each time that some are.
+
+    Raises:
+        ClassNameError: for a name of which nothing is left.
     """
 
     def __init__(
@@ -81,7 +105,7 @@ def _cleaned(
     names: tuple[str, ...], templates: tuple[str, ...]
 ) -> tuple[list[str], list[str], np.ndarray, np.ndarray]:
     """Names and templates, cleaned, and the order and its inverse of a `Classifier`."""
-    cleaned = [clean(name) for name in names]
+    cleaned = clean_names(names)
     # A name that stands twice is encoded once, so that its classes have the very same score.
     known: dict[str, int] = {}
     first = np.array([known.setdefault(name, number) for number, name in enumerate(cleaned)])

@@ -5,6 +5,7 @@ from collections.abc import Callable
 import tensorflow as tf
 
 _TOGETHER = 256  # prompts that are encoded in one call
+_NOTHING = r"[\pZ\x00-\x20\x7f]*"  # white space and control characters alone
 
 
 def best(
@@ -67,8 +68,8 @@ def scores_of_names(
     Returns:
         The names, string [B, C], and their scores, float32 [B, C].
 
-    Errors: the op raises InvalidArgumentError for other shapes, for C = 0 or T = 0, and for a
-        template without {}.
+    Errors: the op raises InvalidArgumentError for other shapes, for C = 0 or T = 0, for a name of
+        white space alone, and for a template without {}.
     """
     # A list of one template is a row of it.
     templates = tf.reshape(templates, tf.concat([[1, 1], tf.shape(templates)], 0)[-2:])
@@ -144,6 +145,11 @@ def _checks(names: tf.Tensor, templates: tf.Tensor, count: tf.Tensor) -> list[tf
             "of pictures are",
             shape,
             count,
+        ),
+        _check(
+            ~tf.reduce_any(tf.strings.regex_full_match(names, _NOTHING)),
+            "classes must have no empty name; these are",
+            names,
         ),
         _check(other[1] > 0, "templates must have at least one prompt; its shape is", other),
         _check(

@@ -71,7 +71,8 @@ class ExportedModel(SavedEncoders):
             templates: prompts with `{}` for the name; by default those of the model card.
 
         Raises:
-            ValueError: for a file that cannot be read, or that is no picture; without classes.
+            ValueError: for a file that cannot be read, or that is no picture; without classes, or
+                for one without a name.
         """
         classes, templates = _listed(classes), _listed(templates or self.card["templates"])
         if not classes:

@@ -11,7 +11,8 @@ left out, in gRPC and in `saved_model_cli`; Python calls the function of the sam
   among all C at the learnt temperature; valid, bool [B]. K is k, or C if that is less. Without a
   picture, classes are "" and scores 0.
 - `classify`: the same among the names in the request: classes, string [B, C] or [1, C]; templates,
-  string [T] or [B, T], by default those of the export.
+  string [T] or [B, T], by default those of the export. They are taken as they are, since no
+  operation of TensorFlow cleans text as `cleaning.clean` does; the server and `ExportedModel` do.
 - `classify_represented`: the same among classes that `represent_classes` gave, named as in `score`
   -> indices, int32 [B, K], in place of names, and -1 without a picture.
 - `encode_image`: image, string [B] -> embedding [B, E], unit length, or 0; valid.

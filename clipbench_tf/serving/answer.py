@@ -7,10 +7,12 @@ from typing import Any
 
 import numpy as np
 import orjson
+import tensorflow as tf
 
 from clipbench_tf.serving.errors import RequestError
 
 _BINARY = "_bytes"  # the end of the names of outputs that are no text
+_BFLOAT16 = np.dtype(tf.bfloat16.as_numpy_dtype)
 
 
 def rows(outputs: Mapping[str, np.ndarray]) -> bytes:
@@ -51,7 +53,7 @@ def _values(name: str, value: np.ndarray) -> Any:
     if value.dtype == object:
         write = _base64 if name.endswith(_BINARY) else _text
         return _mapped(value.tolist(), write)
-    if value.dtype.name == "bfloat16":
+    if value.dtype == _BFLOAT16:
         value = value.astype(np.float32)
     return np.ascontiguousarray(value) if value.ndim else value.item()
 

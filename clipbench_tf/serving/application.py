@@ -1,6 +1,7 @@
 """The ASGI application of a served model: its endpoints, limits, errors, health and metrics."""
 
 import asyncio
+import functools
 import ipaddress
 import logging
 from collections.abc import Sequence
@@ -88,6 +89,7 @@ class Local:
         await _refusal(RequestError(403, text))(scope, receive, send)
 
 
+@functools.lru_cache(maxsize=16)  # nearly all requests name the same
 def _is_local(host: str) -> bool:
     """Whether the header `host`, which may end with a port, names this machine."""
     name = host.rpartition(":")[0] if host.rpartition(":")[2].isdigit() else host

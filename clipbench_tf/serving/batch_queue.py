@@ -5,14 +5,20 @@ takes those of other signatures: a long batch of pictures does not keep texts wa
 waits for more only while fewer are there than were in the last batch of the signature, and no
 longer than `batch_wait`: a single client waits for nobody, and clients that ask at once are
 answered at once.
+
+To wake a thread, or the event loop, takes longer than most of what is done for a request. So one
+thread alone watches the queue, it is woken when there is a batch to start, and all answers of a
+batch are handed to the event loop together.
 """
 
+import asyncio
 import collections
+import contextlib
 import dataclasses
+import itertools
 import threading
 import time
-from collections.abc import Callable, Hashable
-from concurrent.futures import Future
+from collections.abc import Callable, Hashable, Sequence
 
 import numpy as np
 
@@ -23,9 +29,13 @@ from clipbench_tf.serving.signatures import Arrays
 Run = Callable[[str, Arrays], Arrays]
 
 
-@dataclasses.dataclass(frozen=True)
+def _future() -> asyncio.Future:
+    return asyncio.get_running_loop().create_future()
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
 class Waiting:
-    """A request in the queue.
+    """A request in the queue; it is made in the event loop that waits for the answer.
 
     Attributes:
         signature: its name.
@@ -42,7 +52,7 @@ class Waiting:
     joined: str | None
     together: Hashable
     rows: int
-    future: Future = dataclasses.field(default_factory=Future)
+    future: asyncio.Future = dataclasses.field(default_factory=_future)
     since: float = dataclasses.field(default_factory=time.monotonic)
 
 
@@ -57,10 +67,14 @@ class BatchQueue:
 
     def __init__(self, run: Run, limits: Limits, ran: Callable[[str, int], None]) -> None:
         self._run, self._limits, self._ran = run, limits, ran
-        self._waiting: collections.deque[Waiting] = collections.deque()
+        # Requests that may be joined, by what is equal for them; the group that came first is first
+        self._groups: dict[Hashable, list[Waiting]] = {}
+        self._length = 0
         self._last: collections.Counter[str] = collections.Counter()  # requests of the last batch
         self._running: set[str] = set()  # signatures of joined batches
-        self._changed = threading.Condition()
+        self._watching = threading.Lock()  # of the thread that watches the queue
+        self._changed = threading.Condition()  # which that thread waits for
+        self._idle = True  # whether it waits for any request at all
         self._closed = False
         self._threads = [
             threading.Thread(target=self._work, name=f"model-{n}", daemon=True)
@@ -70,9 +84,9 @@ class BatchQueue:
             thread.start()
 
     def __len__(self) -> int:
-        return len(self._waiting)
+        return self._length
 
-    def put(self, request: Waiting) -> Future:
+    def put(self, request: Waiting) -> asyncio.Future:
         """Appends `request`; returns the future of its outputs.
 
         Raises:
@@ -81,25 +95,31 @@ class BatchQueue:
         with self._changed:
             if self._closed:
                 raise busy("The server is shutting down; ask another one, or later.")
-            if len(self._waiting) >= self._limits.queue:
+            if self._length >= self._limits.queue:
                 raise busy(f"{self._limits.queue} requests wait for the model; try again later.")
-            self._waiting.append(request)
-            self._changed.notify()
+            key = request.together if self._joins(request) else request
+            group = self._groups.setdefault(key, [])
+            group.append(request)
+            self._length += 1
+            if self._idle or (self._may_start(group) and self._enough(group)):
+                self._changed.notify()
         return request.future
 
     def close(self) -> None:
         """Answers what waits, then ends the threads; later requests are refused."""
         with self._changed:
             self._closed = True
-            self._changed.notify_all()
+            self._changed.notify()
         for thread in self._threads:
             thread.join()
 
     def _work(self) -> None:
-        while batch := self._next():
-            asked = [one for one in batch if one.future.set_running_or_notify_cancel()]
-            if asked:
-                self._answer(asked)
+        while True:
+            with self._watching:
+                batch = self._next()
+            if not batch:
+                return
+            self._answer([one for one in batch if not one.future.cancelled()])
             if self._joins(batch[0]):
                 with self._changed:
                     self._running.discard(batch[0].signature)
@@ -108,72 +128,68 @@ class BatchQueue:
     def _next(self) -> list[Waiting]:
         """The requests of the next batch; none when the queue is closed and empty."""
         with self._changed:
-            while self._waiting or not self._closed:
-                first = self._first()
-                if first is None:
-                    self._changed.wait()
-                    continue
-                left = first.since + self._limits.batch_wait - time.monotonic()
-                if left > 0 and not self._closed and not self._enough(first):
-                    self._changed.wait(left)
-                    continue
-                batch = self._taken(first)
-                self._last[first.signature] = len(batch)
-                if self._joins(first):
-                    self._running.add(first.signature)
-                self._changed.notify()
-                return batch
-            self._changed.notify()  # the other threads may end too
+            while self._length or not self._closed:
+                now, waits = time.monotonic(), []
+                for key, group in self._groups.items():
+                    if not self._may_start(group):
+                        continue
+                    left = group[0].since + self._limits.batch_wait - now
+                    if left <= 0 or self._closed or self._enough(group):
+                        return self._taken(key)
+                    waits.append(left)
+                self._idle = not waits
+                self._changed.wait(min(waits, default=None))
             return []
-
-    def _first(self) -> Waiting | None:
-        """The oldest request that is not better joined to others behind a batch that runs."""
-        for one in self._waiting:
-            if not (self._joins(one) and one.signature in self._running):
-                return one
-        return None
 
     def _joins(self, one: Waiting) -> bool:
         return one.joined is not None and self._limits.batch_rows > 1
 
-    def _enough(self, first: Waiting) -> bool:
-        if not self._joins(first):
-            return True
-        alike = [one.rows for one in self._waiting if one.together == first.together]
-        return len(alike) >= self._last[first.signature] or sum(alike) >= self._limits.batch_rows
+    def _may_start(self, group: Sequence[Waiting]) -> bool:
+        """Whether its requests are not better joined to others behind a batch that runs."""
+        return not (self._joins(group[0]) and group[0].signature in self._running)
 
-    def _taken(self, first: Waiting) -> list[Waiting]:
-        """Takes `first` from the queue, and what may join it; what stays keeps its order."""
-        batch, rows = [first], first.rows
-        rest: collections.deque[Waiting] = collections.deque()
-        for one in self._waiting:
-            if one is first:
-                continue
-            alike = self._joins(first) and one.together == first.together
-            if alike and rows + one.rows <= self._limits.batch_rows:
+    def _enough(self, group: Sequence[Waiting]) -> bool:
+        """Whether its requests wait for no others."""
+        return (
+            not self._joins(group[0])
+            or len(group) >= self._last[group[0].signature]
+            or sum(one.rows for one in group) >= self._limits.batch_rows
+        )
+
+    def _taken(self, key: Hashable) -> list[Waiting]:
+        """Takes a batch from the group `key`; what stays keeps its order."""
+        group = self._groups.pop(key)
+        batch, rest, rows = group[:1], [], group[0].rows
+        for one in group[1:]:
+            if rows + one.rows <= self._limits.batch_rows:
                 batch.append(one)
                 rows += one.rows
             else:
                 rest.append(one)
-        self._waiting = rest
+        if rest:
+            self._groups[key] = rest
+        self._length -= len(batch)
+        self._last[batch[0].signature] = len(batch)
+        if self._joins(batch[0]):
+            self._running.add(batch[0].signature)
         return batch
 
     def _answer(self, batch: list[Waiting]) -> None:
         if len(batch) > 1:
-            try:
-                for one, outputs in zip(batch, self._joined(batch), strict=True):
-                    one.future.set_result(outputs)
+            # If it fails, one of them is to blame: each runs alone, and fails alone.
+            with contextlib.suppress(Exception):
+                _tell(batch, self._joined(batch))
                 return
-            except Exception:  # one of them is to blame: each runs alone, and fails alone
-                batch = [one for one in batch if not one.future.done()]
         for one in batch:
+            outcome: Arrays | BaseException
             try:
                 self._ran(one.signature, one.rows)
-                one.future.set_result(self._run(one.signature, one.inputs))
+                outcome = self._run(one.signature, one.inputs)
             except BaseException as error:
-                one.future.set_exception(error)
+                outcome = error
+            _tell([one], [outcome])
 
-    def _joined(self, batch: list[Waiting]) -> list[Arrays]:
+    def _joined(self, batch: Sequence[Waiting]) -> list[Arrays]:
         """The outputs of each request of `batch`, from one call."""
         first = batch[0]
         assert first.joined is not None
@@ -182,6 +198,26 @@ class BatchQueue:
         outputs = self._run(first.signature, {**first.inputs, first.joined: column})
         if any(value.shape[:1] != (len(column),) for value in outputs.values()):
             raise ValueError(f"The outputs of {first.signature} do not have its rows first.")
-        ends = np.cumsum([one.rows for one in batch])
-        parts = {name: np.split(value, ends[:-1]) for name, value in outputs.items()}
-        return [{name: each[n] for name, each in parts.items()} for n in range(len(batch))]
+        ends = itertools.accumulate(one.rows for one in batch)
+        rows = [slice(end - one.rows, end) for one, end in zip(batch, ends, strict=True)]
+        return [{name: value[part] for name, value in outputs.items()} for part in rows]
+
+
+def _tell(batch: Sequence[Waiting], outcomes: Sequence[Arrays | BaseException]) -> None:
+    """Hands the outcomes of a batch to the event loops that wait for them, in one go."""
+    told: dict[asyncio.AbstractEventLoop, list[tuple[asyncio.Future, Arrays | BaseException]]] = {}
+    for one, outcome in zip(batch, outcomes, strict=True):
+        told.setdefault(one.future.get_loop(), []).append((one.future, outcome))
+    for loop, pairs in told.items():
+        with contextlib.suppress(RuntimeError):  # a loop that is closed waits no more
+            loop.call_soon_threadsafe(_settle, pairs)
+
+
+def _settle(pairs: Sequence[tuple[asyncio.Future, Arrays | BaseException]]) -> None:
+    for future, outcome in pairs:
+        if future.done():  # given up meanwhile
+            continue
+        if isinstance(outcome, BaseException):
+            future.set_exception(outcome)
+        else:
+            future.set_result(outcome)

@@ -19,6 +19,7 @@ class Limits:
         picture_bytes: of one encoded picture.
         picture_pixels: of one picture, of all frames of a GIF, as its header states them.
         rows: pictures or texts of one request.
+        prompts: different class names times templates of one request; prompts of one request.
         queue: requests that wait for the model.
         seconds: from a request's first byte to its answer.
         batch_rows: rows of requests that are joined to one call of the model; 1 joins none.
@@ -34,6 +35,7 @@ class Limits:
     picture_bytes: int = 16 * MEBIBYTE
     picture_pixels: int = 64 * MEGAPIXEL
     rows: int = 1024
+    prompts: int = 10_000
     queue: int = 256
     seconds: float = 60.0
     batch_rows: int = 64

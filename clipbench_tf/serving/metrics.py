@@ -1,5 +1,6 @@
 """Counts for Prometheus: requests, their duration, batches, the queue."""
 
+import functools
 from collections.abc import Callable, Sequence
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
@@ -30,6 +31,10 @@ class Metrics:
         )
         self._known = set(served.signatures)
         served.ran = self.ran
+        # To look them up by their labels takes longer than to count.
+        self._of = functools.cache(
+            lambda name, status: (self._requests.labels(name, status), self._seconds.labels(name))
+        )
 
     def _histogram(self, name: str, text: str, buckets: Sequence[float]) -> Histogram:
         return Histogram(name, text, ["signature"], buckets=buckets, registry=self._registry)
@@ -40,8 +45,9 @@ class Metrics:
     def answered(self, signature: str, status: int, seconds: float) -> None:
         """Counts a request; an unknown signature counts as ""."""
         name = signature if signature in self._known else ""
-        self._requests.labels(name, status).inc()
-        self._seconds.labels(name).observe(seconds)
+        requests, durations = self._of(name, status)
+        requests.inc()
+        durations.observe(seconds)
 
     def ran(self, signature: str, rows: int) -> None:
         """Counts a call of the model."""

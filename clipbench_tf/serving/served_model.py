@@ -3,21 +3,20 @@
 import asyncio
 import logging
 import threading
-from collections.abc import Callable, Hashable, Mapping
+from collections.abc import Callable, Hashable, Iterator, Mapping
 from pathlib import Path
 from typing import Literal
 
 import numpy as np
 import tensorflow as tf
 
-from clipbench_tf.export import card
+from clipbench_tf.export import card, warmup
 from clipbench_tf.export.saved_encoders import SavedEncoders
-from clipbench_tf.serving import signatures
+from clipbench_tf.serving import class_names, signatures
 from clipbench_tf.serving.batch_queue import BatchQueue, Waiting
 from clipbench_tf.serving.errors import RequestError, as_request_error, busy
 from clipbench_tf.serving.limits import Limits
 from clipbench_tf.serving.signatures import Arrays, Signature
-from clipbench_tf.serving.warm_up import first_requests
 
 State = Literal["loading", "ready", "draining", "failed"]
 _LARGE = 1 << 18  # bytes of pictures that are checked in a thread, so that others are heard
@@ -84,7 +83,7 @@ class ServedModel:
         try:
             self._model = SavedEncoders(self.folder)
             self._functions = self._model.functions
-            for signature, inputs in first_requests(self.folder, self.signatures):
+            for signature, inputs in self._first_requests():
                 try:
                     self._run(signature, self.signatures[signature].checked(inputs))
                 except RequestError as error:
@@ -120,16 +119,22 @@ class ServedModel:
         one = self.signature(signature)
         checked = one.checked(inputs)
         await self._check_size(one, checked)
+        if signature == class_names.SIGNATURE:
+            names = await class_names.cleaned(checked, self.limits)
+            return names.answered(await self._answer(one, names.inputs))
+        return await self._answer(one, checked)
+
+    async def _answer(self, one: Signature, checked: Arrays) -> Arrays:
         queue = self._queue
         if queue is None:
             raise busy(f"The model is {self._state}; try again later.", seconds=5)
         shared = one.shared(checked)
         rows = len(checked[one.joined]) if one.joined else 1
         if shared is None:
-            request = Waiting(signature, checked, None, None, rows)
+            request = Waiting(one.name, checked, None, None, rows)
         else:
-            request = Waiting(signature, shared, one.joined, _together(one, shared), rows)
-        return await asyncio.wrap_future(queue.put(request))
+            request = Waiting(one.name, shared, one.joined, _together(one, shared), rows)
+        return await queue.put(request)
 
     def signature(self, name: str) -> Signature:
         """The signature called `name`.
@@ -152,6 +157,13 @@ class ServedModel:
                 f"Input {signature.joined!r} has {len(inputs[signature.joined])} rows, more than "
                 f"{self.limits.rows}; send several requests.",
             )
+        prompts = inputs.get(signatures.PROMPTS)
+        if prompts is not None and prompts.size > self.limits.prompts:
+            raise RequestError(
+                413,
+                f"Input {signatures.PROMPTS!r} has {prompts.size} prompts, more than "
+                f"{self.limits.prompts}; send several requests.",
+            )
         pictures = inputs.get(signatures.PICTURES)
         if pictures is None or pictures.dtype != object:
             return
@@ -161,6 +173,11 @@ class ServedModel:
             await asyncio.to_thread(check, signatures.PICTURES, encoded)
         else:
             check(signatures.PICTURES, encoded)
+
+    def _first_requests(self) -> Iterator[tuple[str, Arrays]]:
+        if (self.folder / warmup.FILE).is_file():
+            return warmup.read(self.folder)
+        return signatures.first_requests(self.signatures)
 
     def _run(self, signature: str, inputs: Arrays) -> Arrays:
         wanted = self.signatures[signature].inputs

@@ -15,6 +15,7 @@ from clipbench_tf.serving.limits import Limits
 from clipbench_tf.serving.served_model import ServedModel
 
 _IDLE = 75  # seconds after which a connection without requests is closed
+_GARBAGE = 10_000  # new objects, about those of 100 requests, after which garbage is looked for
 _BACKLOG = 2048  # connections that wait to be accepted
 
 
@@ -118,6 +119,7 @@ def _load(served: ServedModel) -> None:
     # garbage while requests wait.
     gc.collect()
     gc.freeze()
+    gc.set_threshold(_GARBAGE)
 
 
 def _config(app: ASGIApp, limits: Limits) -> uvicorn.Config:
@@ -127,6 +129,7 @@ def _config(app: ASGIApp, limits: Limits) -> uvicorn.Config:
         log_level="warning",
         access_log=False,
         server_header=False,
+        proxy_headers=False,  # who asks does not matter
         timeout_keep_alive=_IDLE,
         timeout_graceful_shutdown=int(limits.seconds) + 1,
     )

@@ -1,7 +1,8 @@
 """The signatures of a SavedModel as its file states them: names, types, shapes and defaults."""
 
 import dataclasses
-from collections.abc import Mapping
+import functools
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -16,8 +17,9 @@ from clipbench_tf.serving.errors import RequestError
 DEFAULT = "serving_default"
 # Requests are joined along these inputs. All outputs of a signature that has one of them have its
 # rows first.
-JOINED = ("image", "text", "prompts")
-PICTURES = "image"
+PICTURES, PROMPTS = "image", "prompts"
+JOINED = (PICTURES, "text", PROMPTS)
+_ROWS = (1, 8)  # of first requests
 Arrays = dict[str, np.ndarray]
 
 
@@ -55,12 +57,12 @@ class Signature:
     inputs: Mapping[str, Tensor]
     outputs: Mapping[str, Tensor]
 
-    @property
+    @functools.cached_property
     def required(self) -> list[str]:
         """The inputs without a default."""
         return [name for name, tensor in self.inputs.items() if tensor.default is None]
 
-    @property
+    @functools.cached_property
     def joined(self) -> str | None:
         """The input along whose rows requests may be joined, if there is one."""
         found = [name for name in JOINED if name in self.required and self.inputs[name].shape]
@@ -151,6 +153,25 @@ def read(folder: Path) -> tuple[dict[str, Signature], dict[str, meta_graph_pb2.S
         ) from error
     usable = {name: one for name, one in stored.items() if one.inputs}
     return {name: _signature(name, one) for name, one in usable.items()}, stored
+
+
+def first_requests(signatures: Mapping[str, Signature]) -> Iterator[tuple[str, Arrays]]:
+    """Requests that warm an export up which has none of its own.
+
+    Returns: the names of those `signatures` that take nothing but pictures or texts, and inputs.
+    """
+    for name, signature in signatures.items():
+        if signature.joined and signature.required == [signature.joined]:
+            rank = len(signature.inputs[signature.joined].shape or ())
+            for rows in _ROWS:
+                column = np.full([rows] + [1] * (rank - 1), _example(signature.joined), object)
+                yield name, {signature.joined: column}
+
+
+def _example(name: str) -> bytes:
+    if name == PICTURES:
+        return tf.io.encode_png(tf.fill([64, 64, 3], tf.constant(127, tf.uint8))).numpy()
+    return b"a photo of a cat"
 
 
 def _signature(name: str, stored: meta_graph_pb2.SignatureDef) -> Signature:

@@ -185,6 +185,12 @@ def test_classes_of_one_name_are_encoded_once_and_score_the_same(prompt_batch):
     np.testing.assert_allclose(scores[:, [0, 1, 2, 4]], apart, atol=1e-6)
 
 
+@pytest.mark.parametrize("nothing", ["", " \n", "\x00"])
+def test_a_class_without_a_name_is_refused_by_its_number(nothing):
+    with pytest.raises(ValueError, match=r"Class 1 of 3 has no name .* write one, or leave"):
+        Classifier(Lengths(), ("red", nothing, "blue"), ("{}",))
+
+
 class Memory(Journal):
     """Keeps so many batches, and is interrupted when there are more."""
 

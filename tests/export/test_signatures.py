@@ -183,6 +183,7 @@ def test_no_pictures_no_answers(made):
         ({"k": tf.constant(0)}, "k must be at least 1, but is"),
         ({"k": tf.constant([1, 2])}, "k must be one number, or one for each picture"),
         ({"classes": tf.zeros([1, 0], tf.string)}, "classes must name at least one class"),
+        ({"classes": tf.constant([["a", " \u3000\n"]])}, "classes must have no empty name"),
         ({"classes": tf.constant([["a"]] * 2)}, "classes must have one row for all pictures"),
         ({"templates": tf.constant([], tf.string)}, "templates must have at least one prompt"),
         ({"templates": tf.constant([["{}"]] * 3)}, "templates must be one list for all pictures"),

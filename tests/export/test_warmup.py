@@ -1,5 +1,8 @@
 """The requests that TensorFlow Serving warms up with, read by another definition and replayed."""
 
+from pathlib import Path
+
+import numpy as np
 import pytest
 import tensorflow as tf
 from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
@@ -7,6 +10,7 @@ from tensorflow.core.framework import tensor_pb2
 
 from clipbench_tf.evaluation.scorers import cosine
 from clipbench_tf.export import warmup
+from clipbench_tf.export.card import ExportError
 from clipbench_tf.export.saved_model import export
 from tests.evaluation.samples import NAMES, SIZE, tiny_method
 
@@ -16,7 +20,8 @@ MESSAGES = {
     "Entry": {"key": (1, "string"), "value": (2, "bytes")},  # of map<string, TensorProto>
     "PredictRequest": {"model_spec": (1, "ModelSpec"), "inputs": (2, "Entry")},
     "PredictLog": {"request": (1, "PredictRequest")},
-    "PredictionLog": {"predict_log": (6, "PredictLog")},
+    "LogMetadata": {"sampling": (2, "string")},
+    "PredictionLog": {"log_metadata": (1, "LogMetadata"), "predict_log": (6, "PredictLog")},
 }
 
 
@@ -81,3 +86,50 @@ def test_every_request_is_answered(tmp_path, tower, names):
             if "valid" in answer:
                 assert answer["valid"].all()
     assert asked == names
+
+
+def message(signature: str, inputs: dict) -> bytes:
+    """A PredictionLog as others write it, with more than is needed."""
+    log = prediction_log()()
+    log.log_metadata.sampling = "x" * 200
+    log.predict_log.request.model_spec.name = "any"
+    log.predict_log.request.model_spec.signature_name = signature
+    for key, value in inputs.items():
+        tensor = tf.make_tensor_proto(value).SerializeToString()
+        log.predict_log.request.inputs.add(key=key, value=tensor)
+    return log.SerializeToString()
+
+
+@pytest.fixture
+def file(tmp_path) -> Path:
+    path = tmp_path / warmup.FILE
+    path.parent.mkdir()
+    return path
+
+
+def written(file: Path, *records: bytes) -> None:
+    with tf.io.TFRecordWriter(str(file)) as writer:
+        for record in records:
+            writer.write(record)
+
+
+def test_requests_that_others_wrote_are_read(tmp_path, file):
+    texts = np.array([b"a" * 300, b""], object)
+    written(
+        file,
+        message("picky", {"text": texts}),
+        message("", {"text": [b"c"], "times": np.int32(7)}),
+    )
+    first, second = warmup.read(tmp_path)
+    assert first[0] == "picky" and first[1]["text"].tolist() == texts.tolist()
+    assert second[0] == "serving_default" and second[1]["times"] == 7
+
+
+def test_a_damaged_file_is_said(tmp_path, file):
+    for record in (b"\x32\x05", b"", message("picky", {"text": [b"a"]})[:-9]):
+        written(file, record)
+        with pytest.raises(ExportError, match="damaged"):
+            list(warmup.read(tmp_path))
+    file.write_bytes(b"no records at all")
+    with pytest.raises(ExportError, match="damaged"):
+        list(warmup.read(tmp_path))

@@ -1,6 +1,9 @@
 """What is joined to what, and what happens to the requests that it goes wrong for."""
 
+import asyncio
 import threading
+from collections.abc import Callable
+from concurrent.futures import Future
 
 import numpy as np
 import pytest
@@ -31,19 +34,50 @@ class Model:
         return {"y": 2 * x, "size": np.full(len(x), len(x))}
 
 
+class Outside:
+    """A queue as other threads see it, whose requests wait in the event loop `loop`."""
+
+    def __init__(self, queue: BatchQueue, loop: asyncio.AbstractEventLoop) -> None:
+        self.queue, self._loop = queue, loop
+
+    def put(self, request: Callable[[], Waiting]) -> Future:
+        async def placed():
+            return self.queue.put(request())
+
+        async def answer():
+            return await future
+
+        future = self.within(placed())
+        return asyncio.run_coroutine_threadsafe(answer(), self._loop)
+
+    def within(self, coroutine):
+        return asyncio.run_coroutine_threadsafe(coroutine, self._loop).result(30)
+
+
+@pytest.fixture(scope="module")
+def loop():
+    loop = asyncio.new_event_loop()
+    thread = threading.Thread(target=loop.run_forever)
+    thread.start()
+    yield loop
+    loop.call_soon_threadsafe(loop.stop)
+    thread.join()
+    loop.close()
+
+
 @pytest.fixture
 def model():
     return Model()
 
 
 @pytest.fixture
-def queue_of(model):
+def queue_of(model, loop):
     """Makes queues of `model`, and closes them."""
     made = []
 
-    def make(**limits) -> BatchQueue:
+    def make(**limits) -> Outside:
         made.append(BatchQueue(model, Limits(**({"threads": 1} | limits)), lambda name, rows: None))
-        return made[-1]
+        return Outside(made[-1], loop)
 
     yield make
     model.gate.set()
@@ -51,8 +85,8 @@ def queue_of(model):
         queue.close()
 
 
-def asked(*x, signature="double", joined="x", together="same") -> Waiting:
-    return Waiting(signature, {"x": np.array(x)}, joined, together, len(x))
+def asked(*x, signature="double", joined="x", together="same") -> Callable[[], Waiting]:
+    return lambda: Waiting(signature, {"x": np.array(x)}, joined, together, len(x))
 
 
 def behind_a_slow_one(model, queue, *requests):
@@ -126,7 +160,7 @@ def test_a_full_queue_refuses_and_says_when_to_come_again(model, queue_of):
         queue.put(asked(4))
     assert refused.value.status == 503
     assert int(refused.value.headers["Retry-After"]) >= 1
-    assert len(queue) == 3
+    assert len(queue.queue) == 3
     model.gate.set()
     assert [one.result(30)["y"].tolist() for one in (first, *futures)] == [[0], [2], [4], [6]]
 
@@ -138,8 +172,9 @@ def test_a_request_that_was_given_up_is_not_computed(model, queue_of):
     assert model.entered.wait(30)
     given_up, kept = queue.put(asked(1)), queue.put(asked(2))
     assert given_up.cancel()
+    queue.within(asyncio.sleep(0))  # the loop has heard of it
     model.gate.set()
-    assert kept.result(30)["y"].tolist() == [4] and first.done()
+    assert kept.result(30)["y"].tolist() == [4] and first.result(30)["y"].tolist() == [0]
     assert model.batches == [[0], [2]]
 
 
@@ -169,7 +204,7 @@ def test_closing_answers_what_waits_and_refuses_the_rest(model, queue_of):
     first = queue.put(asked(0))
     assert model.entered.wait(30)
     futures = [queue.put(asked(n)) for n in (1, 2)]
-    closing = threading.Thread(target=queue.close)
+    closing = threading.Thread(target=queue.queue.close)
     closing.start()
     while True:
         try:
@@ -180,14 +215,13 @@ def test_closing_answers_what_waits_and_refuses_the_rest(model, queue_of):
     model.gate.set()
     closing.join(30)
     assert not closing.is_alive()
-    assert first.done() and all(one.done() for one in futures)
-    assert futures[1].result()["y"].tolist() == [4]
+    assert [one.result(30)["y"].tolist() for one in (first, *futures)] == [[0], [2], [4]]
 
 
 def test_without_joining_each_thread_calls_the_model(model, queue_of):
     queue = queue_of(threads=2, batch_rows=1)
     both = threading.Barrier(2)
-    queue._run = lambda signature, inputs: {"y": np.array([both.wait(30)])}
+    queue.queue._run = lambda signature, inputs: {"y": np.array([both.wait(30)])}
     futures = [queue.put(asked(n)) for n in range(2)]
     assert sorted(one.result(30)["y"].item() for one in futures) == [0, 1]
 
@@ -203,7 +237,7 @@ def test_another_signature_does_not_wait_and_the_same_one_is_joined_meanwhile(mo
             assert gate.wait(30)
         return {"y": inputs["x"]}
 
-    queue._run = run
+    queue.queue._run = run
     slow = [queue.put(asked(0, signature="slow"))]
     assert entered.wait(30)
     slow += [queue.put(asked(n, signature="slow")) for n in (1, 2)]
@@ -215,3 +249,43 @@ def test_another_signature_does_not_wait_and_the_same_one_is_joined_meanwhile(mo
     assert [one.result(30)["y"].tolist() for one in slow] == [[0], [1], [2]]
     assert queue.put(alone).result(30)["y"].tolist() == [7]
     assert batches == [("slow", [0]), ("quick", [5]), ("slow", [1, 2]), ("slow", [7])]
+
+
+def test_a_batch_that_is_complete_does_not_wait_behind_one_that_is_not(model, queue_of):
+    queue = queue_of(batch_wait=20.0)
+    for future in behind_a_slow_one(model, queue, asked(1), asked(2)):
+        future.result(30)
+    first = queue.put(asked(3))  # two came last time: it waits
+    quick = queue.put(asked(5, signature="quick", together="other"))
+    assert quick.result(10)["y"].tolist() == [10]
+    assert not first.done()
+    assert queue.put(asked(4)).result(10)["y"].tolist() == [8]
+    assert first.result(10)["y"].tolist() == [6]
+
+
+def test_the_event_loop_is_woken_once_for_a_batch(model, queue_of, loop, monkeypatch):
+    queue, woken = queue_of(), []
+    wake = loop.call_soon_threadsafe
+
+    def noted(callback, *arguments):
+        if threading.current_thread().name.startswith("model-"):
+            woken.append(len(arguments[0]))
+        return wake(callback, *arguments)
+
+    monkeypatch.setattr(loop, "call_soon_threadsafe", noted)
+    for future in behind_a_slow_one(model, queue, *(asked(n) for n in range(9))):
+        future.result(30)
+    assert woken == [1, 9]
+
+
+def test_an_event_loop_that_is_closed_does_not_stop_the_others(model, queue_of):
+    queue = queue_of()
+    model.gate.clear()
+
+    async def leaves():
+        queue.queue.put(asked(7)())
+
+    asyncio.run(leaves())
+    assert model.entered.wait(30)
+    model.gate.set()
+    assert queue.put(asked(1)).result(30)["y"].tolist() == [2]

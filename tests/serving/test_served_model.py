@@ -5,6 +5,7 @@ import asyncio
 import numpy as np
 import pytest
 
+from clipbench_tf.export import warmup
 from clipbench_tf.export.card import ExportError
 from clipbench_tf.serving.errors import RequestError
 from clipbench_tf.serving.limits import Limits
@@ -124,3 +125,19 @@ def test_what_cannot_be_loaded_is_said(folder, tmp_path):
     (broken / "saved_model.pb").write_bytes((broken / "saved_model.pb").read_bytes()[:-40])
     with pytest.raises(ExportError, match="damaged"):
         ServedModel(broken).load()
+
+
+def test_it_calls_the_requests_of_the_export_before_it_is_ready(tmp_path, monkeypatch):
+    folder, called = models.texts(tmp_path / "texts"), []
+    monkeypatch.setattr(
+        warmup, "read", lambda folder: iter([("picky", {"text": texts(b"a", b"b")}), ("total", {})])
+    )
+    (folder / warmup.FILE).touch()
+    run = ServedModel._run
+    monkeypatch.setattr(
+        ServedModel, "_run", lambda self, *asked: called.append(asked) or run(self, *asked)
+    )
+    served = models.loaded(folder)
+    assert served.state == "ready"  # although the second one lacks an input
+    assert [(name, inputs["text"].tolist()) for name, inputs in called] == [("picky", [b"a", b"b"])]
+    served.close()

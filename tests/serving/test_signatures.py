@@ -97,3 +97,11 @@ def test_what_all_rows_share_is_told_from_what_each_has():
     assert shared_of(classes=np.concatenate([texts, texts])) is None
     embeddings = np.zeros([4, 3], np.float32)
     assert shared_of(class_embedding=embeddings) == {"class_embedding": embeddings.tolist()}
+
+
+def test_each_signature_of_pictures_or_texts_alone_has_first_requests(tmp_path):
+    known, _ = signatures.read(models.texts(tmp_path / "texts"))
+    found = list(signatures.first_requests(known))
+    assert {name for name, _ in found} == {"serving_default", "picky", "total", "picture"}
+    pictures = [inputs["image"] for name, inputs in found if name == "picture"]
+    assert tf.io.decode_image(pictures[0][0]).shape == (64, 64, 3)

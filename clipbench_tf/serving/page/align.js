@@ -9,7 +9,7 @@ const MOVES = { ArrowLeft: [0, -1], ArrowRight: [0, 1], ArrowUp: [-1, 0], ArrowD
 export class Align {
   constructor(model, picture) {
     this.picture = picture;
-    this.panel = new Panel(at("align"));
+    this.panel = new Panel(at("align"), at("words"));
     this.found = null; // {side, words, cosines}
     this.pinned = null; // the word that stays lit
     at("align-form").addEventListener("submit", (event) => {
@@ -35,6 +35,7 @@ export class Align {
   // Shows or hides the patches, which lie over the picture of all tabs.
   show(visible) {
     at("patches").hidden = !visible || !this.found;
+    this.picture.trim(visible);
   }
 
   run() {
@@ -171,10 +172,10 @@ export class Align {
   }
 }
 
-// A colour for a share of the range, the more opaque the higher.
+// A colour for a share of the range, through which the picture is seen.
 function colour(share) {
   const place = share * (RAMP.length - 1);
   const n = Math.min(Math.floor(place), RAMP.length - 2);
   const [r, g, b] = RAMP[n].map((low, k) => Math.round(low + (place - n) * (RAMP[n + 1][k] - low)));
-  return `rgb(${r} ${g} ${b} / ${(0.35 + 0.4 * share).toFixed(2)})`;
+  return `rgb(${r} ${g} ${b} / 0.65)`;
 }

@@ -4,11 +4,13 @@
 import { Panel, Trouble, bytes } from "./requests.js";
 
 const at = (id) => document.getElementById(id);
+const TRIMMED = 4 / 3; // most of the longer side to the shorter one, where patches are to be seen
 
 export class Picture {
   constructor(model) {
     this.model = model;
     this.file = null;
+    this.longest = Infinity;
     this.panel = new Panel(at("picture"));
     this.listeners = [];
     at("file").addEventListener("change", (event) => this.take(event.target.files));
@@ -73,11 +75,12 @@ export class Picture {
     this.file = file;
     const shown = at("shown");
     URL.revokeObjectURL(shown.src);
-    shown.onload = () => this.fit(shown.naturalWidth, shown.naturalHeight);
+    shown.onload = () => this.fit();
     shown.onerror = () => {
       at("frame").hidden = true;
       at("hint").hidden = false;
-      at("hint").textContent = "This browser cannot show the file; the model may read it.";
+      at("hint").textContent =
+        "This browser cannot show the file. Whether the model reads it, its answer says.";
     };
     shown.alt = `The picture: ${name}`;
     shown.src = URL.createObjectURL(file);
@@ -88,10 +91,20 @@ export class Picture {
     return name;
   }
 
+  // Shows the whole picture, or, so that patches are not small, not much more than the model sees.
+  trim(trimmed) {
+    this.longest = trimmed ? TRIMMED : Infinity;
+    if (at("shown").naturalWidth) this.fit();
+  }
+
   // Lays the patches over what the model sees: the centre, cut from the resized picture.
-  fit(width, height) {
+  fit() {
+    const { naturalWidth, naturalHeight } = at("shown");
+    const shorter = Math.min(naturalWidth, naturalHeight);
+    const width = Math.min(naturalWidth, shorter * this.longest);
+    const height = Math.min(naturalHeight, shorter * this.longest);
     at("frame").style.setProperty("--ratio", width / height);
-    const side = Math.min(width, height) / Math.max(1, this.model.resize ?? 1);
+    const side = shorter / Math.max(1, this.model.resize ?? 1);
     const patches = at("patches").style;
     patches.width = `${100 * side / width}%`;
     patches.height = `${100 * side / height}%`;

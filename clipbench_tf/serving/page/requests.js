@@ -41,7 +41,7 @@ async function reached(path, options) {
 function reason(answer, content) {
   const said = content && typeof content.error === "string" ? content.error : "";
   if (answer.status === 413) {
-    return `The server takes no file of this size. ${said || "Choose a smaller one."}`;
+    return said || "The server takes no file of this size. Choose a smaller one.";
   }
   if (answer.status === 503) {
     const seconds = Number(answer.headers.get("Retry-After")) || 1;
@@ -60,6 +60,8 @@ export function encoded(file) {
     reader.readAsDataURL(file);
   });
 }
+
+const narrow = matchMedia("(max-width: 44rem)"); // as in page.css
 
 // Runs one piece of work at a time for a panel: a newer one wins, and the older answer is dropped.
 export class Panel {
@@ -81,7 +83,10 @@ export class Panel {
     this.wait(message);
     try {
       const answer = await work(mine.signal);
-      if (this.running === mine) this.done(show(answer) ?? "");
+      if (this.running === mine) {
+        this.done(show(answer) ?? "");
+        this.reveal(this.results);
+      }
     } catch (error) {
       if (this.running === mine) this.fail(error);
     }
@@ -118,6 +123,12 @@ export class Panel {
       ? error.message
       : "The page failed at this. Load it anew; if that does not help, please report it.";
     this.error.hidden = false;
+    this.reveal(this.error);
+  }
+
+  // On a phone, the answer lies below what is asked.
+  reveal(element) {
+    if (narrow.matches) element?.scrollIntoView({ block: "nearest" });
   }
 }
 

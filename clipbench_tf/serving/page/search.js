@@ -1,7 +1,7 @@
 // A caption in, the nearest pictures out.
 
 import { at } from "./picture.js";
-import { Panel, ask, made } from "./requests.js";
+import { Panel, Trouble, ask, made } from "./requests.js";
 
 const COUNT = 12;
 const POLL = 1000; // milliseconds, while the index is made
@@ -32,6 +32,11 @@ export class Search {
 
   run() {
     const caption = at("query").value.trim();
+    if (!caption) {
+      this.panel.stop();
+      this.panel.fail(new Trouble("There is no caption yet. Type what the pictures should show."));
+      return;
+    }
     this.panel.run("Searching …",
       (signal) => ask("page/search", { body: { caption, count: COUNT }, signal }),
       ({ found }) => this.show(caption, found));

@@ -1,7 +1,10 @@
 """Cleaning of captions, against OpenAI's steps written out by hand."""
 
+import html
 import json
 
+import ftfy
+import numpy as np
 import pytest
 
 from clipbench_tf.data.text.cleaning import clean, clean_caption, without_tags, without_urls
@@ -103,3 +106,11 @@ def test_a_description_of_flickr_becomes_a_sentence() -> None:
 def test_captions_of_100_kb_take_time_in_proportion_to_their_length(piece: str) -> None:
     """Where the time grew with the square of the length, this would run for minutes."""
     clean_caption(piece * (100_000 // len(piece)))
+
+
+def test_plain_text_is_what_the_repair_of_broken_text_makes_of_it() -> None:
+    random = np.random.default_rng(0)
+    plain = [c for c in map(chr, range(32, 127)) if c != "&"] + [" "] * 30
+    for length in random.integers(0, 60, 500):
+        text = "".join(random.choice(plain, length))
+        assert clean(text) == " ".join(html.unescape(ftfy.fix_text(text)).split())

@@ -139,13 +139,50 @@ def test_patches_lie_over_what_the_model_sees(person, served, root):
 
     Image.new("RGB", (300, 100), (9, 99, 9)).save(root / "wide.png")
     person.chooses(root / "wide.png")
+    person.waits(lambda: person.one("#shown").rect["height"] < 150)  # as wide as its column
+    whole = person.one("#shown").rect
+    assert whole["width"] == pytest.approx(3 * whole["height"], abs=3)
+    person.clicks("#tab-align")
+    person.types("#caption", f"{CAPTION}\n")
+    person.sees("#align .status", "3 words")
+    # The middle of the picture, 4 / 3 as wide as high, of which the model sees the square.
+    picture, patches = person.one("#shown").rect, person.one("#patches").rect
+    assert picture["width"] == pytest.approx(picture["height"] * 4 / 3, abs=1)
+    assert person.one("#shown").value_of_css_property("object-fit") == "cover"
+    assert patches["height"] == pytest.approx(picture["height"], abs=1)
+    assert patches["width"] == pytest.approx(patches["height"], abs=1)
+    assert patches["x"] - picture["x"] == pytest.approx(picture["width"] / 8, abs=1)
+
+
+@pytest.mark.parametrize("size", [(300, 100), (100, 240), (90, 90)])
+def test_patches_tile_what_is_left_where_the_edges_are_cut(person, served, root, size, monkeypatch):
+    from PIL import Image
+
+    monkeypatch.setitem(served.card, "resize", 1.25)
+    person.opens()
+    Image.new("RGB", size, (9, 99, 9)).save(root / "cut.png")
+    person.chooses(root / "cut.png")
     person.clicks("#tab-align")
     person.types("#caption", f"{CAPTION}\n")
     person.sees("#align .status", "3 words")
     picture, patches = person.one("#shown").rect, person.one("#patches").rect
-    assert patches["height"] == pytest.approx(picture["height"], abs=1)
-    assert patches["width"] == pytest.approx(picture["width"] / 3, abs=1)
-    assert patches["x"] - picture["x"] == pytest.approx(picture["width"] / 3, abs=1)
+    shorter = min(picture["width"], picture["height"])
+    assert patches["width"] == pytest.approx(shorter / 1.25, abs=1)
+    assert patches["height"] == pytest.approx(shorter / 1.25, abs=1)
+    for side, start in (("width", "x"), ("height", "y")):
+        middle = [one[start] + one[side] / 2 for one in (picture, patches)]
+        assert middle[0] == pytest.approx(middle[1], abs=1)
+        for tile in person.all("#patches button"):
+            assert tile.rect[side] == pytest.approx(patches[side] / 2, abs=1)
+
+
+def test_the_picture_is_grey_while_patches_have_the_colours_of_the_scale(person, root):
+    *_, _ = filled(person, root)
+    assert person.one("#shown").value_of_css_property("filter") == "none"
+    person.script("document.querySelectorAll('#words button')[1].focus()")
+    assert person.one("#shown").value_of_css_property("filter") == "grayscale(1)"
+    person.script("document.activeElement.blur()")
+    assert person.one("#shown").value_of_css_property("filter") == "none"
 
 
 def test_everything_can_be_done_with_the_keyboard(person):
@@ -195,6 +232,23 @@ def test_nothing_sticks_out_at_the_width_of_a_phone(person, driver, root):
             if element.is_displayed():
                 assert element.rect["x"] >= 0
                 assert element.rect["x"] + element.rect["width"] <= 360, tab
+
+
+def test_on_a_phone_the_answer_comes_into_view(person, driver, root):
+    chromium.width(driver, 360, 600)
+    person.types("#names", "red\n" + "x" * 80)
+    person.script("scrollTo(0, 0)")
+    person.chooses(root / "photos" / "red.png")
+    person.sees("#classify .status", "Most likely")
+    bars = "const r = document.querySelector('#bars').getBoundingClientRect();"
+    person.waits(lambda: person.script(f"{bars} return r.top >= 0 && r.bottom <= innerHeight + 1"))
+    assert person.script("return document.documentElement.scrollWidth") == 360
+    person.script("scrollTo(0, 0)")
+    (root / "none.png").write_bytes(b"none")
+    person.chooses(root / "none.png")
+    person.sees("#classify .error", "no picture")
+    bars = bars.replace("#bars", "#classify .error")
+    person.waits(lambda: person.script(f"{bars} return r.top >= 0 && r.bottom <= innerHeight + 1"))
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

@@ -190,6 +190,13 @@ def test_captions_find_pictures_and_one_of_them_can_be_used(person, served):
     assert served.asked[-1][1]["image"][0] == png(COLOURS[NAMES.index(rows[0][0])])
 
 
+def test_a_search_for_nothing_says_what_to_do(person, served):
+    person.clicks("#tab-search")
+    person.types("#query", "  \n")
+    person.sees("#search .error", "Type what the pictures should show")
+    assert not served.calls("represent_classes")
+
+
 def test_a_newer_request_wins(person, served):
     person.clicks("#tab-search")
     person.sees("#searched", "Searches 5")
