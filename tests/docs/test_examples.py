@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from clipbench_tf.data import sources
 from tests.docs import pages
@@ -70,56 +71,44 @@ def test_a_data_set_of_ones_own_is_written_read_and_trained_on(run):
 
 
 @pytest.mark.slow
-def test_an_evaluation_of_ones_own_gives_the_recall_of_the_weights_it_sees(run):
+def test_an_evaluation_of_ones_own_sees_the_weights_of_each_step(run):
     names = run("An evaluation")
-    log = Path("runs/retrieval/metrics.jsonl").read_text(encoding="utf-8")
-    lines = [json.loads(line) for line in log.splitlines()]
-    assert [line["step"] for line in lines] == [1, 2]
+    log = Path("runs/gap/metrics.jsonl").read_text(encoding="utf-8")
+    first, last = map(json.loads, log.splitlines())
+    assert (first["step"], last["step"]) == (1, 2)
+    assert first["gap/validation"] != last["gap/validation"]
+    assert 0 <= last["retrieval/validation/image_to_text_r1"] <= 1
     encoders, split = names["trainer"].encoders, names["trainer"].dataset.split("validation")
     examples = [sources.parse(record) for record in sources.records(split)]
-    captions = np.array([example["captions"][0].numpy() for example in examples])
-    texts = encoders.texts(captions).embedding.numpy()
     pixels, _ = encoders.pixels(np.array([example["image"].numpy() for example in examples]))
-    images = encoders.images(pixels).embedding.numpy()
-    cosines = (images @ texts.T) / np.outer(
-        np.linalg.norm(images, axis=1), np.linalg.norm(texts, axis=1)
-    )
-    # A picture whose two nearest are as near as rounding may be found or not.
-    for direction, rows in (("image_to_text", cosines), ("text_to_image", cosines.T)):
-        recall = np.mean(captions[np.argmax(rows, axis=1)] == captions)
-        value = lines[-1][f"retrieval/validation/{direction}"]
-        assert value == pytest.approx(recall, abs=2 / len(captions))
+    captions = np.array([example["captions"][0].numpy() for example in examples])
+    means = [
+        np.mean(rows / np.linalg.norm(rows, axis=1, keepdims=True), axis=0)
+        for rows in (
+            encoders.images(pixels).embedding.numpy(),
+            encoders.texts(captions).embedding.numpy(),
+        )
+    ]
+    assert last["gap/validation"] == pytest.approx(np.linalg.norm(means[0] - means[1]), rel=1e-3)
 
 
-def test_a_perfect_model_has_recall_1_in_the_evaluation_of_ones_own(run):
+def test_the_gap_is_the_distance_of_the_means_of_what_can_be_decoded(run):
     run("An evaluation", files_only=True)
-    dataset = sources.load("emoji")
 
-    class Perfect:
-        """The embedding of a picture is that of its caption."""
+    class Known:
+        """Pictures lie at (1, 0), captions at (0, 1); every other picture cannot be decoded."""
 
-        def __init__(self, captions: dict[bytes, bytes]) -> None:
-            self.captions = captions
-            self.known = sorted(set(captions.values()))
+        def represent_images(self, encoded):
+            valid = np.arange(len(encoded)) % 2 == 0
+            rows = np.where(valid[:, np.newaxis], [1.0, 0.0], np.nan)
+            return {"embedding": tf.constant(rows, tf.float32)}, tf.constant(valid)
 
-        def pixels(self, encoded):
-            return encoded, None
+        def represent_classes(self, prompts):
+            assert prompts.shape[1] == 1
+            return {"embedding": tf.constant([[0.0, 1.0]] * len(prompts))}
 
-        def images(self, encoded):
-            return self.texts(np.array([self.captions[bytes(e)] for e in encoded.numpy()]))
-
-        def texts(self, captions):
-            rows = [self.known.index(bytes(c)) for c in np.asarray(captions)]
-            return samples.ImageFeatures(np.eye(len(self.known), dtype=np.float32)[rows], 0, 0)
-
-    examples = map(sources.parse, sources.records(dataset.split("validation")))
-    captions = {e["image"].numpy(): e["captions"][0].numpy() for e in examples}
-    evaluation = runpy.run_path("retrieval.py")["Retrieval"](Perfect(captions), dataset)
-    values = dict(evaluation.run())
-    assert values == {
-        "retrieval/validation/image_to_text": 1.0,
-        "retrieval/validation/text_to_image": 1.0,
-    }
+    made = runpy.run_path("gap.py")["Gap"](Known(), sources.load("emoji"), split="validation")
+    assert dict(made.run()) == {"gap/validation": pytest.approx(2**0.5)}
 
 
 def test_a_supervision_signal_of_ones_own_trains_and_is_its_formula(run):
