@@ -2,12 +2,16 @@
 
 import gc
 import os
+import random
 from pathlib import Path
 
 from clipbench_tf import tensorflow_log
 
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # before those that read it are imported
+
 with tensorflow_log.suppressed():
     import keras
+    import numpy as np
     import pytest
     import tensorflow as tf
 
@@ -16,6 +20,10 @@ with tensorflow_log.suppressed():
 tf.config.set_logical_device_configuration(
     tf.config.list_physical_devices("CPU")[0], [tf.config.LogicalDeviceConfiguration()] * 2
 )
+keras.utils.set_random_seed(0)
+# What tests compute is small: several threads of one operation mostly wait for each other, and the
+# other processes of a run want their processor. So do those of NumPy and PyTorch, above.
+tf.config.threading.set_intra_op_parallelism_threads(1)
 # To rewrite a graph so that it is faster takes longer than a test runs it. The processes that tests
 # start do.
 tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": True})
@@ -47,8 +55,14 @@ def _collected():
 
 @pytest.fixture(autouse=True)
 def _fresh_state():
-    """Every test starts from the same seed and in float32."""
-    keras.utils.set_random_seed(0)
+    """Every test starts from the same seed and in float32.
+
+    Keras and the library draw their seeds from Python's. That of TensorFlow is left as it is: to
+    set it makes TensorFlow forget the functions that are ready to run, those of models that tests
+    share above all, and to make them ready again takes longer than most tests.
+    """
+    random.seed(0)
+    np.random.seed(0)
     yield
     keras.config.set_dtype_policy("float32")
 
