@@ -1,13 +1,15 @@
 """Two CPU devices for every test, set before TensorFlow starts; the same seeds for each test."""
 
+import functools
 import gc
 import os
 import random
+from collections.abc import Callable
 from pathlib import Path
 
 from clipbench_tf import tensorflow_log
 
-os.environ.setdefault("OMP_NUM_THREADS", "1")  # before those that read it are imported
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # of PyTorch, which is imported later
 
 with tensorflow_log.suppressed():
     import keras
@@ -15,14 +17,16 @@ with tensorflow_log.suppressed():
     import pytest
     import tensorflow as tf
 
+    from clipbench_tf.evaluation.scorers import Scorer
+    from clipbench_tf.method import Method
+    from tests.export import exports
     from tests.training import runs
 
 tf.config.set_logical_device_configuration(
     tf.config.list_physical_devices("CPU")[0], [tf.config.LogicalDeviceConfiguration()] * 2
 )
 keras.utils.set_random_seed(0)
-# What tests compute is small: several threads of one operation mostly wait for each other, and the
-# other processes of a run want their processor. So do those of NumPy and PyTorch, above.
+# What tests compute is small: several threads for one operation mostly wait for each other.
 tf.config.threading.set_intra_op_parallelism_threads(1)
 # To rewrite a graph so that it is faster takes longer than a test runs it. The processes that tests
 # start do.
@@ -80,6 +84,12 @@ def two_replicas() -> tf.distribute.Strategy:
 def few_drawings(tmp_path_factory) -> tuple[str, ...]:
     """Bindings of a small data set, for runs by `tests.training.runs`."""
     return runs.write_data(tmp_path_factory.mktemp("few_drawings"))
+
+
+@pytest.fixture(scope="session")
+def tiny_export(tmp_path_factory) -> Callable[[Callable[[Method], Scorer]], exports.Exported]:
+    """The export of the tiny method with the scorer that is given, to read."""
+    return functools.cache(lambda scorer: exports.write(tmp_path_factory.mktemp("tiny"), scorer))
 
 
 def pytest_make_parametrize_id(val: object) -> str | None:

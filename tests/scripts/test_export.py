@@ -7,27 +7,17 @@ import tensorflow as tf
 from clipbench_tf import api
 from clipbench_tf.evaluation.scorers import late_interaction
 from clipbench_tf.export import card
-from clipbench_tf.export.saved_model import export
-from tests.evaluation.samples import COLOURS, NAMES, SIZE, png, tiny_method
+from tests.evaluation.samples import COLOURS, png
+from tests.export.exports import CLASSES, TEMPLATES
 from tests.scripts import in_process
 
 IMAGES = [png(colour) for colour in COLOURS]
 
 
 @pytest.fixture(scope="module")
-def model(tmp_path_factory):
+def model(tiny_export):
     """The folder of a SavedModel."""
-    method, tokenizer = tiny_method()
-    return export(
-        method,
-        tokenizer,
-        tmp_path_factory.mktemp("model") / "saved_model",
-        dataset="tiny",
-        classes=NAMES,
-        templates=("a {} thing",),
-        scorer=late_interaction(method),
-        image_size=SIZE,
-    )
+    return tiny_export(late_interaction).folder
 
 
 def run(model, output, *flags: str) -> tuple[int, str, str]:
@@ -62,7 +52,7 @@ def test_names_of_the_model_itself(model, tmp_path):
     again = tmp_path / "again"
     assert run(model, again, "--weights=float16")[0] == 0
     facts = card.read(again)
-    assert (facts["class_names"], facts["templates"]) == (list(NAMES), ["a {} thing"])
+    assert (facts["class_names"], facts["templates"]) == (list(CLASSES), list(TEMPLATES))
     assert facts["weights"] == "float16"
 
 
