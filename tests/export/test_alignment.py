@@ -42,12 +42,12 @@ def test_an_export_aligns_as_the_method_does(encoders, tiny_export):
             )
 
 
-def test_a_bad_picture_is_told_and_an_empty_batch_has_an_empty_answer(encoders):
-    run = SignatureMaker(encoders, StoredWeights(encoders.method, "float32")).of_tokens()["align"]
-    found = run(tf.constant([PICTURES[0], b"none"]), tf.constant(["a cat", ""]))
+def test_a_bad_picture_is_told_and_an_empty_batch_has_an_empty_answer(tiny_export):
+    run = tiny_export(cosine).loaded.signatures["align"]
+    found = run(image=tf.constant([PICTURES[0], b"none"]), text=tf.constant(["a cat", ""]))
     assert found["valid"].numpy().tolist() == [True, False]
     assert not any(found["spelling"][1].numpy())
-    nothing = run(tf.constant([], tf.string), tf.constant([], tf.string))
+    nothing = run(image=tf.constant([], tf.string), text=tf.constant([], tf.string))
     assert {name: value.shape[0] for name, value in nothing.items()} == {
         "cosines": 0,
         "spelling": 0,
