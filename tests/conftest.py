@@ -1,21 +1,33 @@
 """Two CPU devices for every test, set before TensorFlow starts; the same seeds for each test."""
 
+import functools
 import gc
 import os
+import random
+from collections.abc import Callable
 from pathlib import Path
 
 from clipbench_tf import tensorflow_log
 
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # of PyTorch, which is imported later
+
 with tensorflow_log.suppressed():
     import keras
+    import numpy as np
     import pytest
     import tensorflow as tf
 
+    from clipbench_tf.evaluation.scorers import Scorer
+    from clipbench_tf.method import Method
+    from tests.export import exports
     from tests.training import runs
 
 tf.config.set_logical_device_configuration(
     tf.config.list_physical_devices("CPU")[0], [tf.config.LogicalDeviceConfiguration()] * 2
 )
+keras.utils.set_random_seed(0)
+# What tests compute is small: several threads for one operation mostly wait for each other.
+tf.config.threading.set_intra_op_parallelism_threads(1)
 # To rewrite a graph so that it is faster takes longer than a test runs it. The processes that tests
 # start do.
 tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": True})
@@ -47,8 +59,14 @@ def _collected():
 
 @pytest.fixture(autouse=True)
 def _fresh_state():
-    """Every test starts from the same seed and in float32."""
-    keras.utils.set_random_seed(0)
+    """Every test starts from the same seed and in float32.
+
+    Keras and the library draw their seeds from Python's. That of TensorFlow is left as it is: to
+    set it makes TensorFlow forget the functions that are ready to run, those of models that tests
+    share above all, and to make them ready again takes longer than most tests.
+    """
+    random.seed(0)
+    np.random.seed(0)
     yield
     keras.config.set_dtype_policy("float32")
 
@@ -66,6 +84,12 @@ def two_replicas() -> tf.distribute.Strategy:
 def few_drawings(tmp_path_factory) -> tuple[str, ...]:
     """Bindings of a small data set, for runs by `tests.training.runs`."""
     return runs.write_data(tmp_path_factory.mktemp("few_drawings"))
+
+
+@pytest.fixture(scope="session")
+def tiny_export(tmp_path_factory) -> Callable[[Callable[[Method], Scorer]], exports.Exported]:
+    """The export of the tiny method with the scorer that is given, to read."""
+    return functools.cache(lambda scorer: exports.write(tmp_path_factory.mktemp("tiny"), scorer))
 
 
 def pytest_make_parametrize_id(val: object) -> str | None:

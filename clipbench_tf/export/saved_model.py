@@ -23,6 +23,9 @@ from clipbench_tf.record import packages
 
 TOWERS = ("both", "image", "text")
 
+# Callable from Python without the inputs that have defaults.
+_CALLABLE = {"serving_default", "classify", "classify_represented"}
+
 
 def export(
     method: Method,
@@ -80,7 +83,7 @@ def export(
     facts["aligns"] = alignment.NAME in functions
     options = tf.saved_model.SaveOptions(experimental_custom_gradients=False)  # for inference only
     with _replaced(folder) as partial:
-        tf.saved_model.save(module, str(partial), functions, options)
+        tf.saved_model.save(module, str(partial), _saved(functions), options)
         card.write(facts, partial)
         warmup.write(partial, functions, image_size)
     return folder
@@ -121,10 +124,17 @@ def _servable(
     graphs = [function.get_concrete_function().graph for function in functions.values()]
     read = {v.ref(): v for graph in graphs for v in graph.variables}
     module.weights = list(read.values())
-    for name in ("serving_default", "classify", "classify_represented"):
-        if name in functions:  # callable from Python without the inputs that have defaults
-            setattr(module, name, functions[name])
+    for name in _CALLABLE & functions.keys():
+        setattr(module, name, functions[name])
     return module, functions
+
+
+def _saved(functions: Signatures) -> Signatures:
+    """As graphs, but for those with defaults: TensorFlow traces a function again to save it."""
+    return {
+        name: function if name in _CALLABLE else function.get_concrete_function()
+        for name, function in functions.items()
+    }
 
 
 def _facts(

@@ -38,11 +38,13 @@ Exports of version 0.4.0 and before have no `classify`, no k and no `valid` in t
 and no `image_features`.
 """
 
+import functools
 import inspect
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import tensorflow as tf
+from tensorflow.types.experimental import ConcreteFunction
 
 from clipbench_tf.data.images import dimensions
 from clipbench_tf.evaluation import pictures
@@ -75,9 +77,17 @@ class SignatureMaker:
 
     def __init__(self, encoders: MethodEncoders, weights: StoredWeights) -> None:
         self._encoders, self._weights = encoders, weights
-        # Each tower is traced once for all signatures, and TensorFlow traces each of these twice.
-        self._images = self._shared(self._pictures, _IMAGE)
-        self._texts = self._shared(encoders.texts, _TEXT)
+
+    # Each tower is traced once for all signatures. As a graph, not as a function of Python, which
+    # TensorFlow would trace again when it saves what calls it.
+
+    @functools.cached_property
+    def _images(self) -> ConcreteFunction:
+        return self._shared(self._pictures, _IMAGE)
+
+    @functools.cached_property
+    def _texts(self) -> ConcreteFunction:
+        return self._shared(self._encoders.texts, _TEXT)
 
     def of_images(self) -> Signatures:
         """Those that need the image tower alone."""
@@ -211,14 +221,14 @@ class SignatureMaker:
         features = self._texts(tf.reshape(prompts, [-1]))
         return self._encoders.classes(features, prompts)
 
-    def _shared(self, function: Callable[..., Any], spec: tf.TensorSpec) -> Any:
-        """A `tf.function` that other signatures call."""
+    def _shared(self, function: Callable[..., Any], spec: tf.TensorSpec) -> ConcreteFunction:
+        """A graph that signatures call."""
 
         def within(given: tf.Tensor) -> Any:
             with self._weights.read(), self._encoders.precision():
                 return function(given)
 
-        return tf.function(within, input_signature=[spec], autograph=False)
+        return tf.function(within, autograph=False).get_concrete_function(spec)
 
     def _traced(
         self,

@@ -1,33 +1,13 @@
-"""Exports and data sets for the tests of assessment."""
+"""Data sets for the tests of assessment."""
 
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 
-from clipbench_tf.evaluation.scorers import cosine
-from clipbench_tf.export.saved_model import export
-from tests.evaluation.samples import NAMES, SIZE, png, tiny_method, write_dataset
+from tests.evaluation.samples import NAMES, png, write_dataset
 
 CLASSES = (*NAMES, "yellow", "a grey day")  # seven, so that top-5 says something
-
-
-def exported(folder: Path, name: str, *, change: float = 0.0) -> Path:
-    """The export of a tiny method in `folder`/saved_model; `change` is added to its weights."""
-    method, tokenizer = tiny_method(name)
-    rng = np.random.default_rng(2)
-    for variable in method.trainable_variables if change else ():
-        variable.assign_add(change * rng.normal(size=variable.shape))
-    return export(
-        method,
-        tokenizer,
-        folder / "saved_model",
-        dataset="tiny",
-        classes=NAMES,
-        templates=("{}",),
-        scorer=cosine(method),
-        image_size=SIZE,
-    )
 
 
 def pictures(count: int, *, seed: int = 0, classes: int = len(CLASSES)) -> list[tuple[bytes, int]]:

@@ -1,5 +1,7 @@
 """The paper's released checkpoints, every tower and head of them."""
 
+from typing import NamedTuple
+
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -10,6 +12,7 @@ from clipbench_tf.conversion import building, origins
 from clipbench_tf.conversion.convert import convert
 from clipbench_tf.conversion.names import declip_names
 from clipbench_tf.data.text.vocabulary import END_ID, MASK_ID, START_ID
+from clipbench_tf.features import ImageFeatures, TextFeatures
 from clipbench_tf.models import pixels as statistics
 from tests.conversion import torch_clip, torch_released
 from tests.conversion.conftest import TEXTS
@@ -46,9 +49,19 @@ def unit(x: torch.Tensor) -> torch.Tensor:
     return x / x.norm(dim=-1, keepdim=True)
 
 
+class Pair(NamedTuple):
+    """A released model, ours, and the outputs of their towers."""
+
+    model: torch_released.Released
+    made: api.Method
+    images: ImageFeatures
+    texts: TextFeatures
+    expected: tuple[torch.Tensor, ...]  # embeddings, pooled, patches; embeddings, words
+
+
 @pytest.fixture(scope="module", params=[(m, e) for m in METHODS for e in ("vit", "resnet")])
 def pair(request, tmp_path_factory, pictures):
-    """A released model, what became of it, and both inputs: (theirs, ours, checkpoint's path)."""
+    """A released model, what became of it, and what both make of the same inputs."""
     model = released(*request.param)
     path = tmp_path_factory.mktemp("-".join(request.param)) / "ckpt.pth.tar"
     state = {f"module.{name}": value for name, value in model.state_dict().items()}
@@ -57,18 +70,17 @@ def pair(request, tmp_path_factory, pictures):
     made, new = building.method(published)
     assert new == []
     assert published.method == made.name == request.param[0]
-    return model, published, made, path
-
-
-def test_towers_equal(pair, pictures):
-    model, published, made, _ = pair
     seen = building.encoders(published, made).pixels(tf.constant(pictures))[0]
     ids = api.Tokenizer(context_length=20)(tf.constant(TEXTS)).numpy()
     ids[0, 2] = MASK_ID
-    images, texts = made.image_encoder(seen), made.text_encoder(ids)
     with torch.no_grad():
-        image, _, patches = model.visual(normalised(seen.numpy(), *statistics.IMAGENET))
-        text, words = model.text(theirs(ids))
+        expected = model.visual(normalised(seen.numpy(), *statistics.IMAGENET))
+        expected += model.text(theirs(ids))
+    return Pair(model, made, made.image_encoder(seen), made.text_encoder(ids), expected)
+
+
+def test_towers_equal(pair):
+    model, made, images, texts, (image, _, patches, text, words) = pair
     close(images.embedding, image)
     close(images.tokens, patches)
     close(texts.embedding, text)
@@ -76,16 +88,11 @@ def test_towers_equal(pair, pictures):
     assert float(made.logit_scale.numpy()) == pytest.approx(float(model.logit_scale))
 
 
-def test_heads_equal(pair, pictures):
-    model, published, made, _ = pair
-    seen = building.encoders(published, made).pixels(tf.constant(pictures))[0]
-    ids = api.Tokenizer(context_length=20)(tf.constant(TEXTS)).numpy()
-    images, texts = made.image_encoder(seen), made.text_encoder(ids)
+def test_heads_equal(pair):
+    model, made, images, texts, (image, pooled, patches, _, words) = pair
     heads = {objective.name: objective for objective in made.objectives}
     linears = ["linear1", "linear2", "linear3"]
     with torch.no_grad():
-        image, pooled, patches = model.visual(normalised(seen.numpy(), *statistics.IMAGENET))
-        words = model.text(theirs(ids))[1]
         if "image_simclr" in heads:
             expected = torch_released.head(model.predictor_sim, pooled, linears, 2)
             close(heads["image_simclr"].projector(images.pooled), expected)

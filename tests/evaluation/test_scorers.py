@@ -134,7 +134,7 @@ def test_scorers_of_a_method_use_its_temperatures_and_heads():
     method.objectives[1].logit_scale_dense.assign(2.5)
     assert float(cosine(method).scale()) == pytest.approx(np.exp(1.5))
     assert float(late_interaction(method).scale()) == pytest.approx(np.exp(2.5))
-    features = ImageFeatures(None, None, tf.random.normal([B, P, 8]))
+    features = ImageFeatures(None, None, tf.random.stateless_normal([B, P, 8], seed=[0, 1]))
     tokens = late_interaction(method).images(features)["tokens"]
     np.testing.assert_allclose(np.linalg.norm(tokens, axis=-1), np.ones((B, P)), rtol=1e-5)
 

@@ -5,42 +5,28 @@ import pytest
 import tensorflow as tf
 
 from clipbench_tf.evaluation.alignment import Alignments, words_in
-from clipbench_tf.evaluation.method_encoders import MethodEncoders
 from clipbench_tf.evaluation.scorers import cosine
 from clipbench_tf.export import card
-from clipbench_tf.export.saved_model import export
 from clipbench_tf.export.signatures import SignatureMaker
 from clipbench_tf.export.stored_weights import StoredWeights
 from clipbench_tf.objectives.image_text import ImageText
-from tests.evaluation.samples import COLOURS, NAMES, SIZE, png, tiny_method
+from tests.evaluation.samples import COLOURS, png, tiny_method
 
 PICTURES = [png(colour) for colour in COLOURS[:3]]
 CAPTIONS = ["a green light", "unquestionably naïve 漢字!", "more words than sixteen " * 4]
 
 
-@pytest.fixture(scope="module")
-def encoders():
-    method, tokenizer = tiny_method()
-    return MethodEncoders(
-        method, tokenizer=tokenizer, scorer=cosine(method), image_size=SIZE, exact=True
-    )
+@pytest.fixture
+def encoders(tiny_export):
+    return tiny_export(cosine).encoders
 
 
-def test_an_export_aligns_as_the_method_does(encoders, tmp_path):
+def test_an_export_aligns_as_the_method_does(encoders, tiny_export):
     """Its scorer is the cosine, as that of DeFILIP."""
-    folder = export(
-        encoders.method,
-        encoders.tokenizer,
-        tmp_path / "model",
-        dataset="tiny",
-        classes=NAMES,
-        templates=("{}",),
-        scorer=encoders.scorer,
-        image_size=SIZE,
-    )
-    assert card.read(folder)["aligns"]
-    loaded = tf.saved_model.load(str(folder))
-    found = loaded.signatures["align"](image=tf.constant(PICTURES), text=tf.constant(CAPTIONS))
+    exported = tiny_export(cosine)
+    assert card.read(exported.folder)["aligns"]
+    align = exported.loaded.signatures["align"]
+    found = align(image=tf.constant(PICTURES), text=tf.constant(CAPTIONS))
     pixels, _ = encoders.pixels(tf.constant(PICTURES))
     for n, reference in enumerate(Alignments(encoders, pixels.numpy(), CAPTIONS).run()):
         spelling = [text.decode() for text in found["spelling"][n].numpy()]
@@ -56,12 +42,12 @@ def test_an_export_aligns_as_the_method_does(encoders, tmp_path):
             )
 
 
-def test_a_bad_picture_is_told_and_an_empty_batch_has_an_empty_answer(encoders):
-    run = SignatureMaker(encoders, StoredWeights(encoders.method, "float32")).of_tokens()["align"]
-    found = run(tf.constant([PICTURES[0], b"none"]), tf.constant(["a cat", ""]))
+def test_a_bad_picture_is_told_and_an_empty_batch_has_an_empty_answer(tiny_export):
+    run = tiny_export(cosine).loaded.signatures["align"]
+    found = run(image=tf.constant([PICTURES[0], b"none"]), text=tf.constant(["a cat", ""]))
     assert found["valid"].numpy().tolist() == [True, False]
     assert not any(found["spelling"][1].numpy())
-    nothing = run(tf.constant([], tf.string), tf.constant([], tf.string))
+    nothing = run(image=tf.constant([], tf.string), text=tf.constant([], tf.string))
     assert {name: value.shape[0] for name, value in nothing.items()} == {
         "cosines": 0,
         "spelling": 0,

@@ -1,38 +1,25 @@
 """What an export, also one of an earlier version, gives to an evaluator."""
 
+import copy
+
 import numpy as np
 import pytest
 import tensorflow as tf
 
-from clipbench_tf.evaluation.method_encoders import MethodEncoders
 from clipbench_tf.evaluation.scorers import cosine, late_interaction
 from clipbench_tf.export.card import ExportError
-from clipbench_tf.export.exported_model import ExportedModel
-from clipbench_tf.export.saved_encoders import SavedEncoders
-from clipbench_tf.export.saved_model import export
-from tests.evaluation.samples import COLOURS, NAMES, SIZE, png, tiny_method
+from tests.evaluation.samples import COLOURS, NAMES, png
 
 IMAGES = [png(colour) for colour in COLOURS]
 BROKEN = tf.constant([IMAGES[0], b"no image", IMAGES[2]])
 GOOD = [0, 2]  # places of pictures in BROKEN
 
 
-@pytest.fixture(scope="module", params=[cosine, late_interaction])
-def made(request, tmp_path_factory):
-    """The folder of an export, and its encoders in memory."""
-    method, tokenizer = tiny_method()
-    scorer = request.param(method)
-    folder = export(
-        method,
-        tokenizer,
-        tmp_path_factory.mktemp("export") / "saved_model",
-        dataset="tiny",
-        classes=NAMES,
-        templates=("{}",),
-        scorer=scorer,
-        image_size=SIZE,
-    )
-    return folder, MethodEncoders(method, tokenizer=tokenizer, scorer=scorer, image_size=SIZE)
+@pytest.fixture(params=[cosine, late_interaction])
+def made(request, tiny_export):
+    """An export as it is loaded, to change, and its encoders in memory."""
+    exported = tiny_export(request.param)
+    return copy.copy(exported.model), exported.encoders
 
 
 def text_scores_of(encoders) -> np.ndarray:
@@ -42,8 +29,7 @@ def text_scores_of(encoders) -> np.ndarray:
 
 
 def test_text_scores_and_features_equal_those_in_memory(made):
-    folder, encoders = made
-    loaded = SavedEncoders(folder)
+    loaded, encoders = made
     assert text_scores_of(loaded).shape == (3, 5)
     np.testing.assert_allclose(text_scores_of(loaded), text_scores_of(encoders), atol=1e-5)
     features, valid = loaded.image_features(BROKEN)
@@ -54,8 +40,7 @@ def test_text_scores_and_features_equal_those_in_memory(made):
 
 
 def test_an_earlier_export_has_embeddings_for_features_and_the_cosine_for_texts(made):
-    folder, encoders = made
-    loaded = SavedEncoders(folder)
+    loaded, encoders = made
     later = ("score_texts", "image_features")
     loaded._run = {name: f for name, f in loaded._run.items() if name not in later}
     assert loaded.feature_kind == "embedding"
@@ -73,8 +58,7 @@ def test_an_earlier_export_has_embeddings_for_features_and_the_cosine_for_texts(
 
 
 def test_an_export_of_version_0_4_takes_pictures_alone_and_names_others_all_the_same(made):
-    folder, _ = made
-    model = ExportedModel(folder)
+    model, _ = made
     now = model._run["encode_image"]
 
     @tf.function(input_signature=[tf.TensorSpec([None], tf.string, name="image")])

@@ -11,34 +11,20 @@ from tensorflow.core.protobuf import saved_model_pb2
 
 from clipbench_tf.data.images.image_views import evaluation_view
 from clipbench_tf.evaluation.classifier import Classifier
-from clipbench_tf.evaluation.method_encoders import MethodEncoders
 from clipbench_tf.evaluation.scorers import cosine, late_interaction
-from clipbench_tf.export.saved_model import export
-from tests.evaluation.samples import COLOURS, NAMES, SIZE, png, tiny_method
+from tests.evaluation.samples import COLOURS, NAMES, SIZE, png
+from tests.export.exports import TEMPLATES
 
-TEMPLATES = ("{}", "a {} thing")
 IMAGES = [png(colour) for colour in COLOURS]
 MIXED = tf.constant([*IMAGES[:2], b"no image", IMAGES[2]])
 GOOD = [0, 1, 3]  # places of pictures in MIXED
 
 
 @pytest.fixture(scope="module", params=[cosine, late_interaction])
-def made(request, tmp_path_factory):
+def made(request, tiny_export):
     """The folder of an export, its encoders in memory, and the export as Python loads it."""
-    method, tokenizer = tiny_method()
-    scorer = request.param(method)
-    folder = export(
-        method,
-        tokenizer,
-        tmp_path_factory.mktemp("export") / "saved_model",
-        dataset="tiny",
-        classes=[*NAMES, "red"],  # twice, encoded once
-        templates=TEMPLATES,
-        scorer=scorer,
-        image_size=SIZE,
-    )
-    encoders = MethodEncoders(method, tokenizer=tokenizer, scorer=scorer, image_size=SIZE)
-    return folder, encoders, tf.saved_model.load(str(folder))
+    exported = tiny_export(request.param)
+    return exported.folder, exported.encoders, exported.loaded
 
 
 def probabilities(encoders, classes, templates) -> np.ndarray:

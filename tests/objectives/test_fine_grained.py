@@ -160,7 +160,8 @@ def test_all_alike_gives_log_batch():
 
 
 def test_scores_have_no_gradient():
-    images, texts = tf.random.normal([2, 3, 4]), tf.random.normal([2, 5, 4])
+    images = tf.random.stateless_normal([2, 3, 4], seed=[0, 1])
+    texts = tf.random.stateless_normal([2, 5, 4], seed=[0, 2])
     for scores in (batch_scores, own_pair_scores):
         with tf.GradientTape() as tape:
             tape.watch([images, texts])

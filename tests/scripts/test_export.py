@@ -7,34 +7,29 @@ import tensorflow as tf
 from clipbench_tf import api
 from clipbench_tf.evaluation.scorers import late_interaction
 from clipbench_tf.export import card
-from clipbench_tf.export.saved_model import export
-from tests.evaluation.samples import COLOURS, NAMES, SIZE, png, tiny_method
+from tests.evaluation.samples import COLOURS, png
+from tests.export.exports import CLASSES, TEMPLATES
 from tests.scripts import in_process
 
 IMAGES = [png(colour) for colour in COLOURS]
 
 
 @pytest.fixture(scope="module")
-def model(tmp_path_factory):
+def exported(tiny_export):
+    return tiny_export(late_interaction)
+
+
+@pytest.fixture(scope="module")
+def model(exported):
     """The folder of a SavedModel."""
-    method, tokenizer = tiny_method()
-    return export(
-        method,
-        tokenizer,
-        tmp_path_factory.mktemp("model") / "saved_model",
-        dataset="tiny",
-        classes=NAMES,
-        templates=("a {} thing",),
-        scorer=late_interaction(method),
-        image_size=SIZE,
-    )
+    return exported.folder
 
 
 def run(model, output, *flags: str) -> tuple[int, str, str]:
     return in_process.run("export.py", f"--model={model}", f"--output={output}", *flags)
 
 
-def test_other_names_and_weights_of_half_the_size(model, tmp_path):
+def test_other_names_and_weights_of_half_the_size(exported, model, tmp_path):
     names, prompts = tmp_path / "names.txt", tmp_path / "prompts.txt"
     names.write_text("cat\ndog\nsea_urchin\n")
     prompts.write_text("{}\na photo of a {}.\n")
@@ -45,7 +40,7 @@ def test_other_names_and_weights_of_half_the_size(model, tmp_path):
     assert "tiny: both towers, bfloat16 weights, " in printed
     assert "answers with 3 class names in 2 prompts each" in printed
     assert printed.endswith(f"Wrote {output}.\n")
-    before, after = api.load(model), api.load(output)
+    before, after = exported.model, api.load(output)
     assert after.card["class_names"] == ["cat", "dog", "sea urchin"]
     assert after.card["dataset"] == "tiny"
     expected = before.classify(IMAGES, ["cat", "dog", "sea urchin"], ["{}", "a photo of a {}."])
@@ -62,17 +57,17 @@ def test_names_of_the_model_itself(model, tmp_path):
     again = tmp_path / "again"
     assert run(model, again, "--weights=float16")[0] == 0
     facts = card.read(again)
-    assert (facts["class_names"], facts["templates"]) == (list(NAMES), ["a {} thing"])
+    assert (facts["class_names"], facts["templates"]) == (list(CLASSES), list(TEMPLATES))
     assert facts["weights"] == "float16"
 
 
-def test_one_tower(model, tmp_path):
+def test_one_tower(exported, model, tmp_path):
     output = tmp_path / "texts"
     status, printed, errors = run(model, output, "--tower=text")
     assert (status, errors) == (0, "")
     assert "tiny: the text tower, float32 weights" in printed
     texts = ["a cat", "two dogs"]
-    expected = api.load(model).encode_texts(texts)
+    expected = exported.model.encode_texts(texts)
     np.testing.assert_allclose(api.load(output).encode_texts(texts), expected, atol=1e-6)
 
 

@@ -14,10 +14,9 @@ from google.protobuf import json_format
 from tensorflow.core.protobuf import meta_graph_pb2
 
 from clipbench_tf.evaluation.scorers import cosine
-from clipbench_tf.export.saved_model import export
 from clipbench_tf.serving.application import application
 from clipbench_tf.serving.limits import Limits
-from tests.evaluation.samples import COLOURS, NAMES, SIZE, png, tiny_method
+from tests.evaluation.samples import COLOURS, png
 from tests.serving import models
 from tests.serving.documented import client
 
@@ -28,21 +27,9 @@ TEXTS = ["red", "", "Ärger über ✨ \u202eright to left", "a\0b"]
 
 
 @pytest.fixture(scope="module")
-def served(tmp_path_factory):
+def served(tmp_path_factory, tiny_export):
     """By name: the served models of the documentation, and an export."""
     folder = tmp_path_factory.mktemp("models")
-    method, tokenizer = tiny_method()
-    scorer = cosine(method)
-    export(
-        method,
-        tokenizer,
-        folder / "tiny" / "saved_model",
-        dataset="tiny",
-        classes=NAMES,
-        templates=("{}",),
-        scorer=scorer,
-        image_size=SIZE,
-    )
     models.half_plus_three(folder / "half_plus_three" / "123")
     models.three_inputs(folder / "three_inputs")
     models.texts(folder / "texts" / "1")
@@ -50,7 +37,7 @@ def served(tmp_path_factory):
         "half_plus_three": models.loaded(folder / "half_plus_three" / "123"),
         "three_inputs": models.loaded(folder / "three_inputs"),
         "texts": models.loaded(folder / "texts" / "1"),
-        "tiny": models.loaded(folder / "tiny" / "saved_model"),
+        "tiny": models.loaded(tiny_export(cosine).folder, name="tiny"),
     }
     yield made
     for one in made.values():

@@ -1,5 +1,6 @@
 """OpenAI CLIP's byte-pair tokenizer as a graph of core TensorFlow ops."""
 
+import functools
 from collections.abc import Iterable, Sequence
 
 import numpy as np
@@ -54,13 +55,7 @@ class Tokenizer(tf.Module):
         self.context_length = context_length
         self.vocabulary = vocabulary.clip(merges)
         self._merges = merges  # not the Bpe, of which tf.Module would wrap each of 500,000 items
-        known = bpe.load_bpe(merges)
-        with tf.init_scope():
-            marks = [self.vocabulary.start + 1, self.vocabulary.end + 1]
-            self._words = table(
-                [*known.words, _START, _END], np.append(known.word_ids, marks), default=0
-            )
-        self._merging = Merging(known)
+        self._words, self._merging = _tables(merges)
 
     @tf.autograph.experimental.do_not_convert
     def __call__(self, texts: tf.Tensor) -> tf.Tensor:
@@ -160,3 +155,16 @@ def _split(texts: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
     indices, parts, _ = tf.raw_ops.StringSplitV2(input=texts, sep="")
     rows, places = tf.unstack(indices, axis=1)
     return parts, rows, places
+
+
+@functools.cache
+def _tables(merges: int) -> tuple[tf.lookup.StaticHashTable, Merging]:
+    """The table of common words, and what merges others; all tokenizers of a process share them.
+
+    TensorFlow frees no table before the process ends, and one has 17 MB.
+    """
+    known, numbers = bpe.load_bpe(merges), vocabulary.clip(merges)
+    with tf.init_scope():
+        ids = np.append(known.word_ids, [numbers.start + 1, numbers.end + 1])
+        words = table([*known.words, _START, _END], ids, default=0)
+    return words, Merging(known)

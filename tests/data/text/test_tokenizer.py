@@ -250,3 +250,9 @@ def test_decode_shows_what_was_said(tokenizer: Tokenizer) -> None:
     ids[0, 2] = tokenizer.vocabulary.mask
     assert tokenizer.decode(ids[:1]) == ["a <|mask|> of a dog !"]
     assert tokenizer.vocabulary.size == tokenizer.vocabulary.mask + 1 == 49_409
+
+
+def test_tokenizers_share_the_tables_that_tensorflow_never_frees(tokenizer: Tokenizer) -> None:
+    other, fewer = Tokenizer(context_length=9), Tokenizer(context_length=9, merges=100)
+    assert other._words is tokenizer._words and other._merging is tokenizer._merging
+    assert fewer._words is not tokenizer._words
