@@ -218,11 +218,7 @@ def backbone(towers: Architecture, vocabulary: int) -> keras.Model:
     Raises:
         ConversionError: if KerasHub has no such model.
     """
-    if towers.kind != "VisionTransformer" or towers.text["projection_bias"]:
-        lacking = "a ModifiedResNet" if towers.kind != "VisionTransformer" else "a projection bias"
-        raise ConversionError(
-            f"KerasHub's CLIPBackbone has no place for {lacking}; write it with --to=open_clip."
-        )
+    towers.check_transformers("KerasHub's CLIPBackbone")
     import keras_hub
 
     image, text = towers.image, towers.text
