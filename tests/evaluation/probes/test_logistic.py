@@ -112,8 +112,10 @@ def test_a_strength_gives_the_same_whatever_was_fitted_before():
 
 def test_says_whether_it_converged_and_warns_nobody(recwarn):
     made = features(blobs(np.random.default_rng(4), 80))
-    assert not Logistic(made.values, made.labels, max_iterations=2).fit(10.0).converged
-    assert Logistic(made.values, made.labels).fit(10.0).converged
+    short = Logistic(made.values, made.labels, max_iterations=2).fit(10.0)
+    assert (short.converged, short.steps) == (False, 2)
+    whole = Logistic(made.values, made.labels).fit(10.0)
+    assert whole.converged and 2 < whole.steps < 5000
     assert not recwarn.list
 
 
