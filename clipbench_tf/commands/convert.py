@@ -18,11 +18,10 @@ from absl import flags, logging
 
 from clipbench_tf import tensorflow_log
 from clipbench_tf.commands.shared import command_line
+from clipbench_tf.conversion.names.libraries import Origin, Target
 
-ORIGINS = ("openai", "open_clip", "transformers", "keras_hub", "declip")
-TARGETS = ("open_clip", "transformers", "keras_hub")
-_FROM = flags.DEFINE_enum("from", None, ORIGINS, "Who published the weights.")
-_TO = flags.DEFINE_enum("to", None, TARGETS, "Which library is to load the weights.")
+_FROM = flags.DEFINE_enum("from", None, [*Origin], "Who published the weights.")
+_TO = flags.DEFINE_enum("to", None, [*Target], "Which library is to load the weights.")
 _CHECKPOINT = flags.DEFINE_string(
     "checkpoint",
     None,

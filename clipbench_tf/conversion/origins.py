@@ -13,11 +13,12 @@ from clipbench_tf.conversion.names import (
     transformers_names,
 )
 from clipbench_tf.conversion.names.architecture import ConversionError
+from clipbench_tf.conversion.names.libraries import Origin
 from clipbench_tf.conversion.names.published import Published, Stripped
 from clipbench_tf.conversion.reading import checkpoint
 
 PREFIX = "module."  # PyTorch's, of a model that was trained on several GPUs
-Origin = Callable[[Path, Path | None], Published]
+Read = Callable[[Path, Path | None], Published]
 
 
 def openai(path: Path, config: Path | None) -> Published:
@@ -27,8 +28,8 @@ def openai(path: Path, config: Path | None) -> Published:
         path: the file.
         config: must be None: all that OpenAI published use QuickGELU.
     """
-    _no_config(config, "openai")
-    return _openai("openai", checkpoint.read(path), activation="quick_gelu")
+    _no_config(config, Origin.OPENAI)
+    return _openai(Origin.OPENAI, checkpoint.read(path), activation="quick_gelu")
 
 
 def open_clip(path: Path, config: Path | None) -> Published:
@@ -49,7 +50,7 @@ def open_clip(path: Path, config: Path | None) -> Published:
         )
     told = open_clip_config.read(config or beside)
     found = _openai(
-        "open_clip",
+        Origin.OPEN_CLIP,
         stored,
         prefix=PREFIX if all(name.startswith(PREFIX) for name in stored) else "",
         activation=open_clip_config.activation(told),
@@ -61,7 +62,7 @@ def open_clip(path: Path, config: Path | None) -> Published:
 
 
 def _openai(
-    origin: str,
+    origin: Origin,
     stored: checkpoint.Tensors,
     *,
     prefix: str = "",
@@ -88,13 +89,13 @@ def _openai(
 
 def declip(path: Path, config: Path | None) -> Published:
     """One of the five methods as the paper's authors released it."""
-    _no_config(config, "declip")
+    _no_config(config, Origin.DECLIP)
     stored = checkpoint.read(path)
     prefix = PREFIX if any(name.startswith(PREFIX) for name in stored) else ""
     shapes = _shapes(stored, prefix)
     towers = declip_names.architecture(shapes)
     return Published(
-        origin="declip",
+        origin=Origin.DECLIP,
         method=declip_names.method(shapes),
         towers=towers,
         weights=tuple(declip_names.weights(towers, shapes)),
@@ -107,7 +108,7 @@ def declip(path: Path, config: Path | None) -> Published:
 
 def transformers(path: Path, config: Path | None) -> Published:
     """A folder of transformers' `CLIPModel`, as save_pretrained writes it."""
-    _no_config(config, "transformers")
+    _no_config(config, Origin.TRANSFORMERS)
     folder = path if path.is_dir() else path.parent
     stored = checkpoint.read(path)
     shapes = _shapes(stored)
@@ -115,7 +116,7 @@ def transformers(path: Path, config: Path | None) -> Published:
     processor = _json(folder / "preprocessor_config.json", required=False)
     towers = transformers_names.architecture(shapes, told, processor)
     return Published(
-        origin="transformers",
+        origin=Origin.TRANSFORMERS,
         method="clip",
         towers=towers,
         weights=tuple(transformers_names.weights(towers)),
@@ -128,16 +129,16 @@ def transformers(path: Path, config: Path | None) -> Published:
 
 def keras_hub(path: Path, config: Path | None) -> Published:
     """A KerasHub preset of a `CLIPBackbone`: a folder, or a name that KerasHub downloads."""
-    _no_config(config, "keras_hub")
+    _no_config(config, Origin.KERAS_HUB)
     return keras_hub_names.published(str(path))
 
 
-ORIGINS: dict[str, Origin] = {
-    "openai": openai,
-    "open_clip": open_clip,
-    "transformers": transformers,
-    "keras_hub": keras_hub,
-    "declip": declip,
+ORIGINS: dict[str, Read] = {
+    Origin.OPENAI: openai,
+    Origin.OPEN_CLIP: open_clip,
+    Origin.TRANSFORMERS: transformers,
+    Origin.KERAS_HUB: keras_hub,
+    Origin.DECLIP: declip,
 }
 
 
@@ -156,7 +157,7 @@ def _shapes(tensors: checkpoint.Tensors, prefix: str = "") -> dict[str, tuple[in
     return {name.removeprefix(prefix): tensors.shape(name) for name in tensors}
 
 
-def _no_config(config: Path | None, origin: str) -> None:
+def _no_config(config: Path | None, origin: Origin) -> None:
     if config is not None:
         raise ConversionError(f"--from={origin} takes no --config; only --from=open_clip does.")
 

@@ -19,12 +19,13 @@ from clipbench_tf.conversion.names import (
 )
 from clipbench_tf.conversion.names.architecture import ConversionError
 from clipbench_tf.conversion.names.layouts import Weight
+from clipbench_tf.conversion.names.libraries import Target
 from clipbench_tf.conversion.output import refuse_existing, written
 from clipbench_tf.data.text import bpe
 from clipbench_tf.data.text.vocabulary import MERGES
 from clipbench_tf.export.runtimes import tokenizer_files
 
-Target = Callable[[Exported, Path], None]
+Write = Callable[[Exported, Path], None]
 
 
 def write(target: str, model: Path, output: Path) -> list[str]:
@@ -52,7 +53,7 @@ def _lost(target: str, found: Exported) -> list[str]:
     lines = ["  left out: the embedding of the mask token, which only training reads"]
     if found.card.get("aligns"):
         lines.append("  left out: the heads that align patches and words")
-    if target != "transformers" and abs(found.towers.resize - 1) > 1e-6:
+    if target != Target.TRANSFORMERS and abs(found.towers.resize - 1) > 1e-6:
         lines.append(
             f"  not told: pictures are seen here resized to {found.towers.resize:.4g} times the "
             f"input's side before the crop; resize them so there"
@@ -93,10 +94,10 @@ def _keras_hub(found: Exported, folder: Path) -> None:
     keras_hub_names.save(backbone, found.towers, bpe.published(found.merges), folder)
 
 
-TARGETS: dict[str, Target] = {
-    "open_clip": _open_clip,
-    "transformers": _transformers,
-    "keras_hub": _keras_hub,
+TARGETS: dict[str, Write] = {
+    Target.OPEN_CLIP: _open_clip,
+    Target.TRANSFORMERS: _transformers,
+    Target.KERAS_HUB: _keras_hub,
 }
 
 

@@ -2,7 +2,7 @@
 
 import dataclasses
 
-from clipbench_tf.data.preparation.picture_headers import pixels_in_memory, stated_size
+from clipbench_tf.data.images.picture_headers import pixels_in_memory, stated_size
 from clipbench_tf.serving.errors import RequestError
 
 MEBIBYTE = 1 << 20

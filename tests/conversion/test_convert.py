@@ -10,8 +10,9 @@ import torch
 from transformers import CLIPConfig, CLIPModel
 
 from clipbench_tf import api
-from clipbench_tf.conversion import building, origins
+from clipbench_tf.conversion import building, origins, targets
 from clipbench_tf.conversion.convert import convert, summary
+from clipbench_tf.conversion.names.libraries import Origin, Target
 from clipbench_tf.models import pixels as statistics
 from tests.conversion import torch_clip
 from tests.conversion.conftest import TEXTS
@@ -62,6 +63,11 @@ def unit(x: np.ndarray) -> np.ndarray:
 def close(ours: np.ndarray, theirs: np.ndarray) -> None:
     np.testing.assert_allclose(ours, theirs, atol=1e-4)
     assert np.ptp(theirs, axis=0).max() > 0.01  # the inputs do differ in what they give
+
+
+def test_there_is_code_for_each_library_that_the_command_offers():
+    assert list(origins.ORIGINS) == [*Origin]
+    assert list(targets.TARGETS) == [*Target]
 
 
 @pytest.mark.parametrize("model", [vit, resnet], ids=["vit", "resnet"])

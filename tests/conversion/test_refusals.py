@@ -10,7 +10,8 @@ import torch
 
 from clipbench_tf.conversion import origins
 from clipbench_tf.conversion.convert import convert
-from clipbench_tf.conversion.names.architecture import ConversionError
+from clipbench_tf.conversion.names import keras_hub_names, transformers_config
+from clipbench_tf.conversion.names.architecture import Architecture, ConversionError
 from clipbench_tf.conversion.names.published import Published
 from clipbench_tf.conversion.reading.checkpoint import CheckpointFormatError
 from tests.conversion import torch_clip
@@ -160,3 +161,16 @@ def test_a_folder_that_cannot_be_written_is_told(weights, tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(ConversionError, match=r"Cannot write .*Not a directory\. Give another"):
         convert("openai", path, tmp_path / "file/out", classes=["a", "b"], templates=["{}"])
+
+
+@pytest.mark.parametrize("write", [transformers_config.files, keras_hub_names.backbone])
+@pytest.mark.parametrize(
+    ("kind", "bias", "lacking"),
+    [("ModifiedResNet", False, "ModifiedResNet"), ("VisionTransformer", True, "projection bias")],
+)
+def test_what_only_open_clip_has_a_place_for(write, kind, bias, lacking):
+    towers = Architecture(kind, image={}, text={"projection_bias": bias})
+    with pytest.raises(
+        ConversionError, match=f"has no place for a {lacking}; write it with --to=o"
+    ):
+        write(towers, 100)

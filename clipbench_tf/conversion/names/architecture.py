@@ -52,6 +52,22 @@ class Architecture:
         """A new text tower."""
         return TextTransformer(**self.text)
 
+    def check_transformers(self, theirs: str) -> None:
+        """Complains of what only open_clip's models have.
+
+        Args:
+            theirs: the model of the other library that this is to become.
+
+        Raises:
+            ConversionError: for a ResNet, or text with a projection bias.
+        """
+        if self.kind != "VisionTransformer" or self.text["projection_bias"]:
+            resnet = self.kind != "VisionTransformer"
+            lacking = "a ModifiedResNet" if resnet else "a projection bias"
+            raise ConversionError(
+                f"{theirs} has no place for {lacking}; write it with --to=open_clip."
+            )
+
 
 def vision_transformer(
     *, image_size: int, patch_size: int, width: int, depth: int, embed_dim: int, **given: Any

@@ -19,6 +19,7 @@ from clipbench_tf.conversion.names.layouts import (
     heads_out,
     with_mask_row,
 )
+from clipbench_tf.conversion.names.libraries import Origin
 from clipbench_tf.conversion.names.openai_names import norm
 from clipbench_tf.conversion.names.published import Published
 from clipbench_tf.models.pixels import CLIP
@@ -93,7 +94,7 @@ def published(preset: str) -> Published:
     towers = architecture(backbone, *hub_preset.image_scale(preset))
     tensors = Attributes(backbone, towers)
     return Published(
-        origin="keras_hub",
+        origin=Origin.KERAS_HUB,
         method="clip",
         towers=towers,
         weights=tuple(weights(towers)),
@@ -217,11 +218,7 @@ def backbone(towers: Architecture, vocabulary: int) -> keras.Model:
     Raises:
         ConversionError: if KerasHub has no such model.
     """
-    if towers.kind != "VisionTransformer" or towers.text["projection_bias"]:
-        lacking = "a ModifiedResNet" if towers.kind != "VisionTransformer" else "a projection bias"
-        raise ConversionError(
-            f"KerasHub's CLIPBackbone has no place for {lacking}; write it with --to=open_clip."
-        )
+    towers.check_transformers("KerasHub's CLIPBackbone")
     import keras_hub
 
     image, text = towers.image, towers.text

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from clipbench_tf.conversion.names.architecture import Architecture, ConversionError
+from clipbench_tf.conversion.names.architecture import Architecture
 
 
 def files(towers: Architecture, vocabulary: int) -> dict[str, dict[str, Any]]:
@@ -15,11 +15,7 @@ def files(towers: Architecture, vocabulary: int) -> dict[str, dict[str, Any]]:
     Raises:
         ConversionError: if transformers has no such model.
     """
-    if towers.kind != "VisionTransformer" or towers.text["projection_bias"]:
-        lacking = "a ModifiedResNet" if towers.kind != "VisionTransformer" else "a projection bias"
-        raise ConversionError(
-            f"transformers' CLIPModel has no place for {lacking}; write it with --to=open_clip."
-        )
+    towers.check_transformers("transformers' CLIPModel")
     image, text = towers.image, towers.text
     vision = _tower(image) | {"image_size": image["image_size"], "patch_size": image["patch_size"]}
     words = _tower(text) | {

@@ -5,7 +5,6 @@ from pathlib import Path
 
 from clipbench_tf.conversion.reading.tensors import Problem
 
-INDEX = ".index.json"
 # The first that is there is read. Those with a star are indexes of shards.
 CANDIDATES = (
     "model.safetensors",

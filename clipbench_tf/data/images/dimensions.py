@@ -1,20 +1,20 @@
 """In graph: how many pixels a picture holds in memory, by what its header states.
 
 A file of a few kilobytes can state a picture of gigabytes, and a decoder that believes it takes
-them. This reads the sizes first, as `data/preparation/picture_headers.py` does outside of graphs.
+them. This reads the sizes first, as `picture_headers.py` does outside of graphs.
 """
 
 from collections.abc import Callable
 
 import tensorflow as tf
 
+from clipbench_tf.data.images.picture_headers import JXL_BITS, JXL_RATIOS
+
 # Twice what is kept when data is prepared, and above the cameras of 100 million pixels. At the
 # limit, decoding holds 0.4 GB for an opaque picture.
 LARGEST = 1 << 27
 
 _HEAD = 32  # bytes, in which PNG, BMP and WebP have their sizes
-_JXL_RATIOS = ((1, 1), (12, 10), (4, 3), (3, 2), (16, 9), (5, 4), (2, 1))
-_JXL_BITS = (9, 13, 18, 30)
 _BOXES = 64  # of a JPEG XL file, that are looked through
 # Parts of a GIF that are passed over, in a few seconds; 33 MB of them, if they are full.
 _STEPS = 1 << 17
@@ -191,12 +191,12 @@ def _jxl(encoded: tf.Tensor, at: tf.Tensor) -> tf.Tensor:
 
     def side(start: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         """A side, and where its bits end."""
-        count = tf.gather(tf.constant(_JXL_BITS, tf.int64), take(start, _int(2)))
+        count = tf.gather(tf.constant(JXL_BITS, tf.int64), take(start, _int(2)))
         length = tf.where(small, 8 * (1 + take(start, _int(5))), 1 + take(start + 2, count))
         return length, start + tf.where(small, _int(5), 2 + count)
 
     height, end = side(_int(1))
     ratio = take(end, _int(3))
-    wide, high = tf.unstack(tf.gather(tf.constant(((1, 1), *_JXL_RATIOS), tf.int64), ratio))
+    wide, high = tf.unstack(tf.gather(tf.constant(((1, 1), *JXL_RATIOS), tf.int64), ratio))
     width = tf.where(ratio > 0, height * wide // high, side(end + 3)[0])
     return tf.where(at < tf.cast(tf.strings.length(encoded), tf.int64), width * height, _int(0))

@@ -13,7 +13,7 @@ import tensorflow as tf
 from PIL import Image
 
 from clipbench_tf.data.images import decoding
-from clipbench_tf.data.preparation.picture_headers import Size, pixels_in_memory, stated_size
+from clipbench_tf.data.images.picture_headers import Size, pixels_in_memory, stated_size
 
 try:
     from cykooz_resizer import FilterType, ImageData, PixelType, ResizeAlg, ResizeOptions, Resizer

@@ -15,9 +15,10 @@ from clipbench_tf.evaluation.probes.features import (
     frozen_splits,
     silent,
 )
+from clipbench_tf.evaluation.probes.fits import Fits
 from clipbench_tf.evaluation.probes.linear_result import LinearResult, Trained
-from clipbench_tf.evaluation.probes.logistic import Keep, Logistic, LogisticFit
-from clipbench_tf.evaluation.probes.regularization import TRIES, search
+from clipbench_tf.evaluation.probes.logistic import MAX_ITERATIONS, Keep, Logistic, LogisticFit
+from clipbench_tf.evaluation.probes.regularization import search
 from clipbench_tf.evaluation.probes.scoring import scored
 
 HELD_OUT = 0.2  # of each class
@@ -65,7 +66,7 @@ class LinearProbe:
         seed: int = 0,
         batch_size: int = 128,
         at_most: int | None = None,
-        max_iterations: int = 1000,
+        max_iterations: int = MAX_ITERATIONS,
         told: Told = silent,
         keep: Keep | None = None,
     ) -> None:
@@ -110,7 +111,9 @@ class LinearProbe:
         self._check(train, test)
         classes = class_count(self.dataset, train, test)
         repeats = {k: 1 if k is None else self.repeats for k in self.shots}
-        fits = _Fits(self.told, sum(repeats.values()))
+        sizes = np.bincount(train.labels)
+        pictures = [sizes.sum() if k is None else np.minimum(sizes, k).sum() for k in self.shots]
+        fits = Fits(np.repeat(pictures, list(repeats.values())).tolist(), self.told)
         trained = {
             k: tuple(
                 self._trained(train, test, classes, k, repeat, fits) for repeat in range(count)
@@ -132,7 +135,7 @@ class LinearProbe:
         classes: int,
         k: int | None,
         repeat: int,
-        fits: "_Fits",
+        fits: Fits,
     ) -> Trained:
         """The probe on k shots, or on all pictures if that is None."""
         values, labels, draw = train.values, train.labels, f"{k or 'all'}-{repeat}"
@@ -178,7 +181,7 @@ class LinearProbe:
         kept: np.ndarray,
         held: np.ndarray,
         draw: str,
-        fits: "_Fits",
+        fits: Fits,
     ) -> tuple[float, LogisticFit, list[LogisticFit]]:
         """The strength that is best on the rows `held` after fits on those `kept`.
 
@@ -215,26 +218,3 @@ class LinearProbe:
                     f"Pictures of split {split} have features that are not finite: the model's "
                     "weights have diverged; use an earlier checkpoint."
                 )
-
-
-class _Fits:
-    """Counts the fits of so many `probes`, and tells before each that is not kept already."""
-
-    def __init__(self, told: Told, probes: int) -> None:
-        self._told, self._probes, self._finished, self._done = told, probes, 0, 0
-
-    def fit(self, logistic: Logistic, strength: float, *, last: bool = False) -> LogisticFit:
-        """The fit at `strength`; the `last` one of a probe, with which it is finished."""
-        if not logistic.done(strength):
-            self._tell()
-        fit = logistic.fit(strength)
-        self._done += 1
-        if last:  # the search may have tried less, or nothing
-            self._finished, self._done = self._finished + 1, 0
-            if self._finished == self._probes:
-                self._tell()
-        return fit
-
-    def _tell(self) -> None:
-        each = TRIES + 1
-        self._told("fits of the probe", self._finished * each + self._done, self._probes * each)

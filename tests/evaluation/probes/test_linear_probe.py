@@ -151,10 +151,14 @@ def test_yields_names_and_values_and_tells_how_far_it_is():
     names = ("top1", "top5", "2_shot_top1", "2_shot_top5")
     assert list(values) == [f"linear_probe/test/{name}" for name in names]
     assert told[:2] == [("features of train", 61, 61), ("features of test", 40, 40)]
-    # Before each fit and at the end; a search and the last fit count for 16, the most there are.
+    # Before each fit and at the end.
     fits = [result.fits for draws in made.results().trained.values() for result in draws]
-    counts = [16 * probe + fit for probe, number in enumerate(fits) for fit in range(number)]
-    assert told[2 : 2 + sum(fits) + 1] == [("fits of the probe", n, 48) for n in (*counts, 48)]
+    steps = told[2 : 2 + sum(fits) + 1]
+    assert {what for what, _, _ in steps} == {"steps of the probe"}
+    done = [value for _, value, _ in steps]
+    assert done == sorted(done) and done[0] == 0 and done[-1] == steps[-1][2]
+    assert all(value < total for _, value, total in steps[:-1])
+    assert told[2 + sum(fits) + 1][0] == "features of train"  # the next run
     assert dict(made.run()) == values
     record = json.loads(json.dumps(made.results().record()))
     assert record["full"]["top1"] == values["linear_probe/test/top1"]

@@ -6,7 +6,7 @@ from scipy.optimize import minimize
 from scipy.special import log_softmax
 from sklearn.linear_model import LogisticRegression
 
-from clipbench_tf.evaluation.probes.logistic import Logistic
+from clipbench_tf.evaluation.probes.logistic import Keep, Logistic
 from tests.evaluation.probes.samples import blobs, features
 
 
@@ -112,8 +112,10 @@ def test_a_strength_gives_the_same_whatever_was_fitted_before():
 
 def test_says_whether_it_converged_and_warns_nobody(recwarn):
     made = features(blobs(np.random.default_rng(4), 80))
-    assert not Logistic(made.values, made.labels, max_iterations=2).fit(10.0).converged
-    assert Logistic(made.values, made.labels).fit(10.0).converged
+    short = Logistic(made.values, made.labels, max_iterations=2).fit(10.0)
+    assert (short.converged, short.steps) == (False, 2)
+    whole = Logistic(made.values, made.labels).fit(10.0)
+    assert whole.converged and 2 < whole.steps < 5000
     assert not recwarn.list
 
 
@@ -133,3 +135,21 @@ def test_quality_is_accuracy_and_cross_entropy():
     found = fit.quality(made.values, labels)
     assert found == pytest.approx((np.mean(scores.argmax(axis=1) == labels), own.mean()))
     assert 0.3 < found[0] < 1
+
+
+def test_a_kept_fit_is_taken_unless_it_lacks_its_steps_as_those_of_earlier_versions_do():
+    made = features(blobs(np.random.default_rng(7), 80))
+    kept = {}
+
+    class Memory(Keep):
+        def kept(self, name):
+            return kept.get(name)
+
+        def keep(self, name, arrays):
+            kept[name] = arrays
+
+    first = Logistic(made.values, made.labels, keep=Memory()).fit(1.0)
+    again = Logistic(made.values, made.labels, keep=Memory())
+    assert again.done(1.0) and again.fit(1.0).steps == first.steps > 0
+    del kept["fit-1.000e+00"]["steps"]
+    assert not Logistic(made.values, made.labels, keep=Memory()).done(1.0)

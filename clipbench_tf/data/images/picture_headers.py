@@ -1,4 +1,4 @@
-"""The size that a picture's header states, read without decoding anything.
+"""The size that a picture's header states, read without decoding anything and without TensorFlow.
 
 Pillow reads headers too, but not those of JPEG XL, and it refuses pictures that TensorFlow decodes:
 those with a damaged block beside their pixels, and all above a limit of its own.
@@ -9,8 +9,9 @@ from collections.abc import Callable, Iterator
 
 _NO_LENGTH = (0x00, 0x01, *range(0xD0, 0xD9))  # JPEG markers that nothing belongs to
 _NO_FRAME = (0xC4, 0xC8, 0xCC)  # of the JPEG markers from C0 to CF
-_JXL_RATIOS = ((1, 1), (12, 10), (4, 3), (3, 2), (16, 9), (5, 4), (2, 1))
-_JXL_BITS = (9, 13, 18, 30)
+# JPEG XL's ways to state a size: width to height, and the bits of a side.
+JXL_RATIOS = ((1, 1), (12, 10), (4, 3), (3, 2), (16, 9), (5, 4), (2, 1))
+JXL_BITS = (9, 13, 18, 30)
 
 Size = tuple[int, int]  # width and height, in pixels
 
@@ -129,13 +130,13 @@ def _jxl(data: bytes) -> Size:
     small = take(1)
 
     def side() -> int:
-        return 8 * (1 + take(5)) if small else 1 + take(_JXL_BITS[take(2)])
+        return 8 * (1 + take(5)) if small else 1 + take(JXL_BITS[take(2)])
 
     height = side()
     ratio = take(3)
     if not ratio:
         return side(), height
-    wide, high = _JXL_RATIOS[ratio - 1]
+    wide, high = JXL_RATIOS[ratio - 1]
     return height * wide // high, height
 
 

@@ -7,7 +7,7 @@ import struct
 import pytest
 from PIL import Image
 
-from clipbench_tf.data.preparation.picture_headers import pixels_in_memory, stated_size
+from clipbench_tf.data.images.picture_headers import pixels_in_memory, stated_size
 from tests.data.images.test_decoding import JPEG_XL, encoded
 
 SIDES = (300, 17)
