@@ -39,9 +39,11 @@ def test_it_has_a_version_within_the_bounds_of_every_requirement():
 
 
 @pytest.mark.parametrize(
-    "path", sorted(ROOT.glob("clipbench_tf/leaderboard/*/*.json")), ids=lambda path: path.stem
+    "path",
+    sorted(ROOT.glob("clipbench_tf/leaderboard/records/*/*.json")),
+    ids=lambda path: path.stem,
 )
 def test_it_has_the_versions_of_the_committed_records(path):
-    packages = json.loads(path.read_text())["packages"]
+    packages = json.loads(path.read_text())["run"]["packages"]
     packages = {n: v for n, v in packages.items() if n not in ("python", "clipbench_tf")}
     assert {name: LOCKED[canonicalize_name(name)] for name in packages} == packages

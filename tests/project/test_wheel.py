@@ -15,7 +15,7 @@ import pytest
 from tests.training.runs import ROOT, TINY, epochs
 
 pytestmark = pytest.mark.slow
-NAMES = ("train", "evaluate", "plan", "launch", "benchmark", "leaderboard")
+NAMES = ("train", "evaluate", "plan", "launch", "benchmark", "leaderboard", "run-suite")
 
 
 @pytest.fixture(scope="module")
@@ -92,8 +92,9 @@ def test_shipped_recipes_and_records_are_found(commands, elsewhere):
         commands, elsewhere, "plan", "--gin_file=gin/paper/table4_clip_vit_b32.gin", "--json"
     )
     assert json.loads(done.stdout)["name"] == "clip", done.stderr
-    done = run(commands, elsewhere, "leaderboard")
-    assert done.returncode == 0 and "| defilip |" in done.stdout, done.stderr
+    done = run(commands, elsewhere, "leaderboard", "--html=board.html")
+    assert done.returncode == 0 and "| DeFILIP | ViT-B/32 |" in done.stdout, done.stderr
+    assert "DeFILIP" in (elsewhere / "board.html").read_text()
     done = run(commands, elsewhere, "train", "--gin_file=gin/none.gin")
     assert done.returncode == 1 and "gin/defilip.gin" in done.stderr
 
@@ -119,4 +120,4 @@ def test_trains_evaluates_and_names_the_next_command(commands, elsewhere):
 def test_launch_starts_commands(commands, elsewhere):
     done = run(commands, elsewhere, "launch", "--workers=2", "--", "clipbench-leaderboard")
     assert done.returncode == 0, done.stdout + done.stderr
-    assert done.stdout.count("| defilip |") == 2
+    assert done.stdout.count("| DeFILIP | ViT-B/32 |") == 2
