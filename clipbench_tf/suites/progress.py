@@ -1,12 +1,14 @@
 """How far a suite is, and how long it still takes."""
 
 import json
+import shutil
 import sys
 import time
 from collections.abc import Callable, Collection, Sequence
 
 from clipbench_tf.suites.jobs import Job
 
+_CLEAR = "\r\x1b[K"  # a terminal's last line
 _EVERY = 60.0  # seconds between two lines that are not on a terminal
 
 
@@ -89,9 +91,14 @@ class Progress:
         now = "; ".join(f"{job.label}: step {step_of(job)}/{job.steps}" for job in running)
         text = f"{self.line(running)}; {now}"
         if self._in_place:
-            print(f"\r\x1b[K{text}", end="", flush=True)
+            width = shutil.get_terminal_size().columns - 1
+            print(f"{_CLEAR}{text[:width]}", end="", flush=True)
         else:
             self._say(text)
+
+    def tell(self, text: str) -> None:
+        """Prints a line of its own."""
+        self._say(f"{_CLEAR}{text}" if self._in_place else text)
 
 
 def step_of(job: Job) -> int:

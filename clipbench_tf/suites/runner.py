@@ -46,7 +46,7 @@ class Runner:
         say: Callable[[str], None],
     ) -> None:
         self.facts, self.jobs, self.command = facts, jobs, command
-        self._free, self._check, self._say = list(slots), check, say
+        self._free, self._check = list(slots), check
         self._running: dict[Child, Job] = {}
         self.failures: list[Failure] = []
         self.progress = Progress(jobs, len(slots), say)
@@ -82,7 +82,7 @@ class Runner:
             own = dataclasses.replace(found, suite=self.facts, row=job.row, place=job.place)
             job.record.parent.mkdir(parents=True, exist_ok=True)
             own.write(job.record)
-            self._say(f"{job.label}: has the result of {found.suite.name}, {found.label}.")
+            self.progress.tell(f"{job.label}: has the result of {found.suite.name}, {found.label}.")
         self.progress.done(job, trained=False)
         return True
 
@@ -112,12 +112,14 @@ class Runner:
                 continue
             known[job.key] = entry
             self.progress.done(job, trained=True)
-            self._say(f"{job.label}: {result(entry)}; {self.progress.line(self._running.values())}")
+            self.progress.tell(
+                f"{job.label}: {result(entry)}; {self.progress.line(self._running.values())}"
+            )
 
     def _fail(self, job: Job, reason: str) -> None:
         self.failures.append(Failure(job, reason))
         self.progress.failed(job)
-        self._say(f"{job.label} failed: {reason}")
+        self.progress.tell(f"{job.label} failed: {reason}")
 
 
 def result(entry: Entry) -> str:

@@ -90,3 +90,15 @@ def test_a_run_says_where_it_is(tmp_path):
     progress.show([one])
     progress.show([one])
     assert said == ["0 of 1 done; CLIP, 0, seed 0: step 20/100"]
+
+
+def test_on_a_terminal_one_line_is_kept_and_others_stand_above_it(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True)
+    monkeypatch.setenv("COLUMNS", "30")
+    now, one = [0.0], job(tmp_path, 0, 1e9)
+    progress = Progress([one], 1, lambda text: print(text), clock=lambda: now[0])
+    progress.begun(one)
+    now[0] = 3.0
+    progress.show([one])
+    progress.tell("CLIP failed")
+    assert capsys.readouterr().out == "\r\x1b[K0 of 1 done; CLIP, 0, seed 0:\r\x1b[KCLIP failed\n"
