@@ -54,9 +54,12 @@ class Child:
         code = self._process.poll()
         return code if code is None or code >= 0 else 128 - code
 
-    def stop(self) -> None:
-        """Asks it to save and end, and kills it if it does not."""
+    def ask_to_stop(self) -> None:
+        """Lets it save a checkpoint and end."""
         self._process.terminate()
+
+    def wait(self) -> None:
+        """Waits for it to have saved, and kills it if that takes too long."""
         try:
             self._process.wait(_SAVING)
         except subprocess.TimeoutExpired:

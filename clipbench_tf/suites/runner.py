@@ -71,7 +71,9 @@ class Runner:
                 time.sleep(_POLL)
         finally:
             for child in self._running:
-                child.stop()
+                child.ask_to_stop()
+            for child in self._running:
+                child.wait()
 
     def _known(self, job: Job, known: dict[str, Entry]) -> bool:
         """Whether there is a result for `job`; if it is another row's, it is written for this."""
