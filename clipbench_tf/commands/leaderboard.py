@@ -53,7 +53,7 @@ def main(argv: list[str]) -> None:
 def write(boards: dict[str, Board]) -> None:
     """Prints the tables, and writes what the flags ask for."""
     for board in boards.values():
-        print(f"\n## {board.suite.title}\n\n{table.caption(board)}\n\n{table.markdown(board)}")
+        print(f"\n{table.section(board)}")
     for name, board in boards.items():
         if _CSV.value:
             folder = Path(_CSV.value)

@@ -9,9 +9,7 @@ def top_k_credit(scores: np.ndarray, labels: np.ndarray, k: int) -> np.ndarray:
     Without ties it is 0 or 1. Constant scores get exactly chance; a row of `scores` [B, C] with
     a NaN gets 0.
     """
-    own = scores[np.arange(len(labels)), labels][:, np.newaxis]
-    higher = np.sum(scores > own, axis=1)
-    tied = np.maximum(np.sum(scores == own, axis=1), 1)  # a NaN does not even equal itself
+    higher, tied = _places(scores, labels)
     credit = np.clip((k - higher) / tied, 0.0, 1.0)
     return np.where(np.isnan(scores).any(axis=1), 0.0, credit)
 
@@ -22,12 +20,17 @@ def reciprocal_rank(scores: np.ndarray, labels: np.ndarray) -> np.ndarray:
     Its mean over pictures is the mean reciprocal rank, which also tells near misses apart. A row of
     `scores` [B, C] with a NaN gets 0.
     """
-    own = scores[np.arange(len(labels)), labels][:, np.newaxis]
-    higher = np.sum(scores > own, axis=1)
-    tied = np.maximum(np.sum(scores == own, axis=1), 1)
+    higher, tied = _places(scores, labels)
     sums = _harmonic(scores.shape[1])
     mean = (sums[higher + tied] - sums[higher]) / tied
     return np.where(np.isnan(scores).any(axis=1), 0.0, mean)
+
+
+def _places(scores: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """How many classes score higher than each label, and how many like it, itself among them."""
+    own = scores[np.arange(len(labels)), labels][:, np.newaxis]
+    tied = np.sum(scores == own, axis=1)
+    return np.sum(scores > own, axis=1), np.maximum(tied, 1)  # a NaN does not even equal itself
 
 
 def _harmonic(count: int) -> np.ndarray:

@@ -108,12 +108,15 @@ class Board:
         """The row like `row` but for the baseline level of `factor`; None for that row itself."""
         if factor not in self.suite.baselines:
             return None
-        place = self.suite.factors.index(factor)
-        level = self.suite.baselines[factor]
-        wanted = (*row.levels[:place], level, *row.levels[place + 1 :])
-        if row.levels[place] == level:
+        wanted = self.base_levels(row, factor)
+        if wanted == row.levels:
             return None
         return next((other for other in self.rows if other.levels == wanted), None)
+
+    def base_levels(self, row: Row, factor: str) -> tuple[Level, ...]:
+        """The levels of `row` but for the baseline level of `factor`."""
+        place = self.suite.factors.index(factor)
+        return (*row.levels[:place], self.suite.baselines[factor], *row.levels[place + 1 :])
 
     def gain(self, row: Row, factor: str, metric: str, split: str) -> Estimate | None:
         """What `row` has above its `base`, seed by seed; None where it has none."""

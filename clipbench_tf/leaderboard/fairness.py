@@ -55,7 +55,12 @@ def parameters(text: str) -> dict[str, str]:
 
 def differences(first: str, second: str) -> dict[str, tuple[str | None, str | None]]:
     """What two configs bind differently: parameter -> its two values, None where unbound."""
-    one, other = parameters(first), parameters(second)
+    return _differing(parameters(first), parameters(second))
+
+
+def _differing(
+    one: Mapping[str, str], other: Mapping[str, str]
+) -> dict[str, tuple[str | None, str | None]]:
     return {
         name: (one.get(name), other.get(name))
         for name in sorted(one.keys() | other.keys())
@@ -80,11 +85,11 @@ def unnamed(
         factors: names of the levels of a row, in their order.
         touches: by factor, the parameters that it may change (`TOUCHES` for the paper's).
     """
-    found = []
-    for first, second in itertools.combinations(configs, 2):
+    found, bound = [], {row: parameters(text) for row, text in configs.items()}
+    for first, second in itertools.combinations(bound, 2):
         named = [f for f, a, b in zip(factors, first, second, strict=True) if a != b]
         allowed = [pattern for factor in named for pattern in touches.get(factor, ())]
-        for name, values in differences(configs[first], configs[second]).items():
+        for name, values in _differing(bound[first], bound[second]).items():
             if not any(_matches(name.rpartition("/")[2], pattern) for pattern in allowed):
                 pair = " and ".join("unbound" if v is None else v for v in values)
                 found.append(

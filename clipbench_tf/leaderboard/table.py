@@ -2,11 +2,9 @@
 
 import csv
 import io
-from collections.abc import Sequence
 
 from clipbench_tf.leaderboard import units
 from clipbench_tf.leaderboard.board import Board, Estimate, Row
-from clipbench_tf.leaderboard.entry import Level
 from clipbench_tf.leaderboard.paper import published
 
 _METRICS = {"top1": "top-1", "mean_reciprocal_rank": "MRR", "top5": "top-5"}
@@ -35,6 +33,11 @@ def markdown(board: Board) -> str:
                 cells += [_gain(board, row, factor, split) for factor in board.suite.baselines]
         lines.append(cells + _published(board, row) * paper)
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def section(board: Board) -> str:
+    """Title, caption and table."""
+    return f"## {board.suite.title}\n\n{caption(board)}\n\n{markdown(board)}"
 
 
 def caption(board: Board) -> str:
@@ -120,10 +123,9 @@ def _gain(board: Board, row: Row, factor: str, split: str) -> str:
 def _published(board: Board, row: Row) -> list[str]:
     own = published(board.suite.name, row.levels)
     cells = ["" if own is None else f"{own:.1f}"]
-    for factor, level in board.suite.baselines.items():
-        place = board.suite.factors.index(factor)
-        levels: Sequence[Level] = (*row.levels[:place], level, *row.levels[place + 1 :])
+    for factor in board.suite.baselines:
+        levels = board.base_levels(row, factor)
         base = published(board.suite.name, levels)
-        apart = own is not None and base is not None and tuple(levels) != row.levels
+        apart = own is not None and base is not None and levels != row.levels
         cells.append(f"{own - base:+.1f}" if apart and own and base else "")
     return cells

@@ -87,14 +87,14 @@ def _whole(jobs: Sequence[Job]) -> list[Entry]:
 
 
 def _write(board: Board, output: Path, name: str) -> list[str]:
-    head = f"## {board.suite.title}\n\n{table.caption(board)}\n\n"
-    (output / f"{name}.md").write_text(f"{head}{table.markdown(board)}\n", encoding="utf-8")
+    section = table.section(board)
+    (output / f"{name}.md").write_text(f"{section}\n", encoding="utf-8")
     (output / f"{name}.csv").write_text(table.comma_separated(board), encoding="utf-8")
     draw(board, output / "plots")
     write_page([board], output / f"{name}.html")
     best = max(board.rows, key=lambda row: row.estimate("top1", board.splits[0]).mean)
     return [
-        f"\n{head}{table.markdown(board)}\n",
+        f"\n{section}\n",
         f"Highest: {row_label(best.levels)}. The table, the plots and a page "
         f"lie in {output}: {name}.md, {name}.csv, plots/{name}*, {name}.html.",
     ]

@@ -137,15 +137,12 @@ def known(jobs: Sequence[Job]) -> dict[str, Entry]:
     Raises:
         RecordError: if a record of these jobs is of another configuration, or cannot be read.
     """
-    found: dict[str, Entry] = {}
-    for folder in {job.record.parents[1] for job in jobs}:
-        for path in sorted(folder.glob("*/*.json")):
-            entry = read(path)
-            found[entry.key] = entry
+    folders = {job.record.parents[1] for job in jobs}
+    entries = {path: read(path) for f in folders for path in sorted(f.glob("*/*.json"))}
     for job in jobs:
-        if job.record.exists() and read(job.record).key != job.key:
+        if job.record in entries and entries[job.record].key != job.key:
             raise RecordError(
                 f"{job.record} is the record of another configuration of {job.label}; choose "
                 f"another --output, or remove it."
             )
-    return found
+    return {entry.key: entry for entry in entries.values()}
