@@ -42,7 +42,7 @@ class Pair:
         feature["label"].int64_list.value.append(self.label)
         if self.problem:
             feature["problem"].bytes_list.value.append(_encoded(self.problem))
-        return example.SerializeToString()
+        return bytes(example.SerializeToString(deterministic=True))
 
     @classmethod
     def of(cls, record: bytes) -> "Pair":
