@@ -1,7 +1,9 @@
 """This machine's processor and GPUs, and the precision that they are fastest in."""
 
+import contextlib
 import platform
 import re
+from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
@@ -11,6 +13,7 @@ FACTOR = "5 to 10 times"  # float32 over imitated bfloat16: 57 to 5-11 pairs/s o
 # Vector instructions, as Linux calls them, that decide how fast a model runs: of x86, and of Arm.
 _X86 = ("avx2", "fma", "avx512f", "avx512_vnni", "avx512_bf16", "amx_bf16", "amx_int8")
 VECTOR = (*_X86, "asimd", "sve", "i8mm", "bf16")
+_assumed = False  # whether `assumed_gpu` holds
 _CPUINFO = Path("/proc/cpuinfo")
 _GPU_CAPABILITY = (8, 0)  # of the first NVIDIA GPU with bfloat16 arithmetic, the A100
 
@@ -38,6 +41,25 @@ def fastest() -> Precision:
     if instructions is None:
         return Precision("float32", f"the CPU ({processor()}) has no bfloat16 instructions")
     return Precision("mixed_bfloat16", f"the CPU ({processor()}) has {instructions}")
+
+
+def on_gpu() -> bool:
+    """Whether models compute on a GPU, so that code takes the form that is fast there."""
+    return _assumed or bool(tf.config.list_logical_devices("GPU"))
+
+
+@contextlib.contextmanager
+def assumed_gpu() -> Iterator[None]:
+    """In this context `on_gpu` is true: for programs that are compiled here, to run elsewhere.
+
+    Functions keep the form in which they were traced first: enter it before anything else.
+    """
+    global _assumed
+    _assumed = True
+    try:
+        yield
+    finally:
+        _assumed = False
 
 
 def imitates_bfloat16() -> bool:

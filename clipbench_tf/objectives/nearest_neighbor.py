@@ -93,9 +93,10 @@ class NearestNeighbor(Objective):
             f"A step has more captions than the queue of objective {self.name} holds; make its "
             f"size larger or the global batch smaller.",
         )
-        count = tf.where(tf.reduce_all(tf.math.is_finite(texts)), count, 0)
-        texts = texts[:count]
         slots = (self.pointer.value + tf.range(count)) % self.size
+        finite = tf.reduce_all(tf.math.is_finite(texts))
+        # In this form, not with fewer rows, XLA knows all shapes.
+        texts = tf.where(finite, texts, tf.gather(tf.convert_to_tensor(self.queue), slots))
         # The captions are those of all replicas, so every replica writes the same to its own copy.
         self.queue.value.scatter_update(tf.IndexedSlices(texts, slots))
-        self.pointer.assign((self.pointer.value + count) % self.size)
+        self.pointer.assign((self.pointer.value + tf.where(finite, count, 0)) % self.size)

@@ -1,4 +1,4 @@
-"""Methods at ViT-B/32, built from the gin files."""
+"""Methods at the paper's sizes, built from the gin files."""
 
 from typing import NamedTuple
 
@@ -19,7 +19,12 @@ class Parts(NamedTuple):
 
 
 def from_gin(
-    method: str, precision: str, batch: int, recompute: bool = False, chunks: int = 1
+    method: str,
+    precision: str,
+    batch: int,
+    recompute: bool = False,
+    chunks: int = 1,
+    model: str = "vit_b32",
 ) -> Parts:
     """The parts of a run with the paper's `method`, which is not yet built.
 
@@ -29,16 +34,16 @@ def from_gin(
         batch: pairs in a batch.
         recompute: whether both towers recompute their blocks.
         chunks: of `Method`.
+        model: name of its file in gin/models.
     """
-    config.parse(
-        [f"methods/{method}.gin", "models/vit_b32.gin", "recipes/paper.gin"],
-        [
-            f"strategy.prepare.precision = {PRECISIONS[precision]!r}",
-            f"vision_transformer.VisionTransformer.recompute = {recompute}",
-            f"text_transformer.TextTransformer.recompute = {recompute}",
-            f"method.Method.chunks = {chunks}",
-        ],
-    )
+    bindings = [
+        f"strategy.prepare.precision = {PRECISIONS[precision]!r}",
+        f"text_transformer.TextTransformer.recompute = {recompute}",
+        f"method.Method.chunks = {chunks}",
+    ]
+    if model == "vit_b32":
+        bindings.append(f"vision_transformer.VisionTransformer.recompute = {recompute}")
+    config.parse([f"methods/{method}.gin", f"models/{model}.gin", "recipes/paper.gin"], bindings)
     config.build("strategy.prepare")
     return Parts(
         config.build("method.Method"),

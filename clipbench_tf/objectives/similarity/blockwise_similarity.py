@@ -62,18 +62,8 @@ def both_ways(
 
 def _cosine_dtype(dtype: tf.DType) -> tf.DType:
     """The dtype of the cosines: `dtype`, or float32 where a CPU is slower in `dtype`."""
-    fast = _on_gpu() or (dtype == tf.bfloat16 and hardware.cpu_bfloat16() is not None)
+    fast = hardware.on_gpu() or (dtype == tf.bfloat16 and hardware.cpu_bfloat16() is not None)
     return dtype if fast else tf.float32
-
-
-def _on_gpu() -> bool:
-    """Whether there is a GPU: XLA then compiles the loop over blocks with its matrix products.
-
-    On a CPU, XLA compiles only what is done with a block's cosines. TensorFlow's products (oneDNN)
-    are as fast as XLA's there with AVX2, faster with AVX-512, and use bfloat16 instructions where
-    there are some (`clipbench_tf/benchmarks/similarity.py`).
-    """
-    return bool(tf.config.list_logical_devices("GPU"))
 
 
 def _has_tokens(mask: tf.Tensor) -> tf.Tensor:
@@ -93,7 +83,11 @@ def _similarities(
 
     With `both`, also the weighted sum over key tokens of their highest cosine to a query item.
     """
-    forward, backward = _WHOLE if _on_gpu() else _IN_PARTS
+    # On a GPU, XLA compiles the loop over blocks with its matrix products. On a CPU only what is
+    # done with a block's cosines: TensorFlow's products (oneDNN) are as fast as XLA's there with
+    # AVX2, faster with AVX-512, and use bfloat16 instructions where there are some
+    # (`clipbench_tf/benchmarks/similarity.py`).
+    forward, backward = _WHOLE if hardware.on_gpu() else _IN_PARTS
 
     @tf.custom_gradient
     def of(queries: tf.Tensor, keys: tf.Tensor):
@@ -256,7 +250,7 @@ def _numbers(count: tf.Tensor) -> tf.Tensor:
 def _maximum(cosines: tf.Tensor, axis: int) -> tuple[tf.Tensor, tf.Tensor]:
     """float32: the maximum of [A, B, C, D] along `axis`; int16: an index where it occurs."""
     places = tf.reshape(tf.range(tf.shape(cosines)[axis]), [-1] + [1] * (3 - axis))
-    if cosines.dtype == tf.bfloat16 and not _on_gpu():
+    if cosines.dtype == tf.bfloat16 and not hardware.on_gpu():
         return _packed_maximum(cosines, places, axis)
     best = tf.reduce_max(cosines, axis=axis)
     won = cosines == tf.expand_dims(best, axis)

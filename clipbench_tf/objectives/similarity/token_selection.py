@@ -76,4 +76,6 @@ def keep_best(
     places = kept(tf.shape(tokens)[1])
     best = tf.math.top_k(tf.where(mask, scores, tf.float32.min), places).indices
     filled = kept(tf.reduce_sum(tf.cast(mask, tf.int32), axis=1))
-    return tf.gather(tokens, best, batch_dims=1), tf.sequence_mask(filled, places)
+    # By a product: the gradient of a gather would be a scatter, slow on a GPU.
+    taken = tf.one_hot(best, tf.shape(tokens)[1], dtype=tokens.dtype)
+    return tf.matmul(taken, tokens), tf.sequence_mask(filled, places)

@@ -40,8 +40,9 @@ def shares(mask: tf.Tensor) -> tf.Tensor:
 def with_repeats(tokens: tf.Tensor, mask: tf.Tensor) -> tf.Tensor:
     """`tokens` [M, m, D] with masked tokens replaced by the first valid token of their item.
 
-    Repeats do not change a maximum, and this is far cheaper than masking all cosines.
+    Repeats do not change a maximum, and this is far cheaper than masking all cosines. The first
+    token is taken by a product: the gradient of a gather would be a scatter, slow on a GPU.
     """
     first = tf.argmax(tf.cast(mask, tf.int32), axis=1, output_type=tf.int32)
-    places = tf.where(mask, tf.range(tf.shape(mask)[1]), first[:, tf.newaxis])
-    return tf.gather(tokens, places, batch_dims=1)
+    taken = tf.one_hot(first[:, tf.newaxis], tf.shape(mask)[1], dtype=tokens.dtype)
+    return tf.where(mask[..., tf.newaxis], tokens, tf.matmul(taken, tokens))

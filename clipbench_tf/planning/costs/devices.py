@@ -68,6 +68,20 @@ def _a100(name: str, memory: float, bandwidth: float) -> Device:
     )
 
 
+def _hopper(name: str, memory: float, bandwidth: float) -> Device:
+    # NVIDIA H100 data sheet, SXM5 form: 989 TFLOP/s BF16 and FP16 without sparsity, 494 TF32,
+    # 3.35 TB/s, NVLink 900 GB/s in both directions. Network: DGX H100, eight 400 Gb/s ports.
+    return Device(
+        name=name,
+        memory=memory * _GIB,
+        peak={"float32": 494 * _TERA, "bfloat16": 989 * _TERA, "float16": 989 * _TERA},
+        bandwidth=bandwidth * _GIGA,
+        link=450 * _GIGA,
+        node=8,
+        network=50 * _GIGA,
+    )
+
+
 def _v100(name: str, memory: float) -> Device:
     # NVIDIA V100 data sheet, SXM2 form: 125 TFLOP/s FP16, 15.7 FP32, 900 GB/s, NVLink 300 GB/s in
     # both directions; no bfloat16. Network: a DGX-1 has four 100 Gb/s ports for eight GPUs.
@@ -87,17 +101,9 @@ DEVICES = {
     for device in (
         _a100("a100-40g", 40, 1555),
         _a100("a100-80g", 80, 2039),
-        # NVIDIA H100 data sheet, SXM5 form: 989 TFLOP/s BF16 and FP16 without sparsity, 494 TF32,
-        # 3.35 TB/s, NVLink 900 GB/s in both directions. Network: DGX H100, eight 400 Gb/s ports.
-        Device(
-            name="h100",
-            memory=80 * _GIB,
-            peak={"float32": 494 * _TERA, "bfloat16": 989 * _TERA, "float16": 989 * _TERA},
-            bandwidth=3350 * _GIGA,
-            link=450 * _GIGA,
-            node=8,
-            network=50 * _GIGA,
-        ),
+        _hopper("h100", 80, 3350),
+        # NVIDIA H200 data sheet, SXM form: the H100's chip with 141 GB at 4.8 TB/s.
+        _hopper("h200", 141, 4800),
         _v100("v100-16g", 16),
         _v100("v100-32g", 32),
         # Two cores of an AMD EPYC of the fourth generation (Zen 4) with 24 GB, where the records of

@@ -1,0 +1,1 @@
+"""Runs programs on a GPU by JAX, beside PyTorch; imports neither TensorFlow nor what does."""

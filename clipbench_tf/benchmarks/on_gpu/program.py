@@ -1,0 +1,105 @@
+"""A program in StableHLO, compiled and run by JAX."""
+
+import json
+import re
+import time
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+from jax._src.lib import xla_client  # no public module of JAX compiles StableHLO as it is
+
+
+class Program:
+    """The program `name` of `folder`, which `scripts/gpu/export_programs.py` wrote.
+
+    Attributes:
+        facts: of its JSON file.
+        device: that it runs on, JAX's first.
+        compile_seconds: 0 before `compile`.
+    """
+
+    def __init__(self, folder: Path, name: str) -> None:
+        self.name, self._folder = name, folder
+        self.facts = json.loads(folder.joinpath(f"{name}.json").read_text(encoding="utf-8"))
+        self.device = jax.devices()[0]
+        self.compile_seconds = 0.0
+        self._executable: Any = None
+        self._arguments: list[jax.Array] = []
+
+    def compile(self) -> None:
+        """Compiles it; several may at once, in threads."""
+        start = time.perf_counter()
+        code = self._folder.joinpath(f"{self.name}.mlir").read_bytes()
+        devices = xla_client.DeviceList((self.device,))
+        self._executable = self.device.client.compile_and_load(
+            code, devices, xla_client.CompileOptions()
+        )
+        self.compile_seconds = time.perf_counter() - start
+
+    def load(self) -> None:
+        """Puts its parameters on the device."""
+        stored = np.load(self._folder / f"{self.name}.npz")
+        key = jax.random.key(0)
+        for number, one in enumerate(self.facts["parameters"]):
+            key, own = jax.random.split(key)
+            if f"p{number}" in stored:
+                value = jax.device_put(stored[f"p{number}"], self.device)
+            else:
+                value = _drawn(own, one)
+            self._arguments.append(value)
+
+    def free(self) -> None:
+        """Forgets parameters and code."""
+        self._arguments, self._executable = [], None
+
+    def arguments(self) -> list[np.ndarray]:
+        """The parameters' values."""
+        return [np.asarray(one) for one in self._arguments]
+
+    def start(self) -> list[jax.Array]:
+        """Starts one run; its results, which may not be there yet."""
+        shards = self._executable.execute_sharded(self._arguments)
+        return [one[0] for one in shards.disassemble_into_single_device_arrays()]
+
+    def seconds(self, runs: int) -> float:
+        """Seconds of a run, of so many one after the other."""
+        start = time.perf_counter()
+        for _ in range(runs):
+            results = self.start()
+        jax.block_until_ready(results)
+        return (time.perf_counter() - start) / runs
+
+    def finite(self) -> bool:
+        """Whether all its results, but what it writes into variables, are finite floats."""
+        results = self.start()[: self.facts["results"]]
+        floats = [r for r in results if jax.numpy.issubdtype(r.dtype, jax.numpy.floating)]
+        return all(bool(jax.numpy.isfinite(r).all()) for r in floats)
+
+    def memory(self) -> int:
+        """Bytes that a run takes beside its parameters: buffers and results."""
+        known = self._executable.get_compiled_memory_stats()
+        return known.temp_size_in_bytes + known.output_size_in_bytes
+
+    def code(self) -> str:
+        """The compiled code, as XLA prints it."""
+        return "\n".join(module.to_string() for module in self._executable.hlo_modules())
+
+    def operations(self) -> dict[str, int]:
+        """How often each kind of operation stands in the compiled code, fused ones too."""
+        counts: dict[str, int] = {}
+        for found in re.finditer(
+            r"^\s*(?:ROOT )?%\S+ = .*?[\]})] ([a-z][a-z0-9-]*)\(", self.code(), re.M
+        ):
+            counts[found[1]] = counts.get(found[1], 0) + 1
+        return counts
+
+
+def _drawn(key: jax.Array, one: dict[str, Any]) -> jax.Array:
+    """A parameter as its facts say: pixels, or floats with their mean and deviation."""
+    shape, dtype = tuple(one["shape"]), jax.numpy.dtype(one["dtype"])
+    if dtype == np.uint8:
+        return jax.random.randint(key, shape, 0, 256, dtype)
+    draw = one.get("mean", 0.0) + one.get("deviation", 0.0) * jax.random.normal(key, shape)
+    return draw.astype(dtype)

@@ -1,0 +1,80 @@
+"""Writes a compiled TensorFlow function as StableHLO, which JAX runs where TensorFlow is not.
+
+A program NAME is three files: NAME.mlir has the code; NAME.json the facts and how each parameter is
+drawn, floats by the mean and standard deviation that they have here; NAME.npz the integers.
+"""
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+
+class ProgramError(RuntimeError):
+    """A program that cannot be written; the message says why."""
+
+
+def save(
+    function: Callable,
+    inputs: Sequence[tf.Tensor],
+    folder: Path,
+    name: str,
+    facts: Mapping[str, Any],
+) -> None:
+    """Writes `function`, compiled for `inputs`, as the program `name`.
+
+    Weights become parameters: the code takes some hundred kB whatever the model's size.
+
+    Args:
+        function: of tensors, to a list of tensors; it may read and write variables.
+        inputs: its arguments; also what the program is timed with.
+        folder: is made.
+        name: of the files.
+        facts: for the JSON file, beside "parameters", "results" and "written".
+
+    Raises:
+        ProgramError: without JAX, or if XLA cannot compile `function`.
+    """
+    try:
+        from jax._src.lib import xla_client  # no public module of JAX has this conversion
+    except ImportError:
+        raise ProgramError("Programs are converted by JAX: pip install jax.") from None
+    compiled = tf.function(function, jit_compile=True, autograph=False)
+    concrete = compiled.get_concrete_function(*inputs)
+    try:
+        proto = compiled.experimental_get_compiler_ir(*inputs)(stage="hlo_serialized")
+    except ValueError as error:
+        raise ProgramError(f"XLA cannot compile {name}: {error}") from error
+    code = xla_client._xla.mlir.hlo_to_stablehlo(proto)
+    variables = {v.handle.ref(): v for v in concrete.graph.variables}
+    captured = [
+        variables[one.ref()] if one.dtype == tf.resource else one
+        for one in concrete.captured_inputs
+    ]
+    values = [np.asarray(one) for one in [*inputs, *captured]]
+    integers = {f"p{i}": value for i, value in enumerate(values) if _stored(value)}
+    content = {
+        **facts,
+        "parameters": [_parameter(value) for value in values],
+        "results": len(tf.nest.flatten(concrete.structured_outputs)),
+    }
+    folder.mkdir(parents=True, exist_ok=True)
+    folder.joinpath(f"{name}.mlir").write_bytes(code)
+    np.savez_compressed(folder / f"{name}.npz", **integers)
+    folder.joinpath(f"{name}.json").write_text(json.dumps(content) + "\n", encoding="utf-8")
+
+
+def _stored(value: np.ndarray) -> bool:
+    """Whether `value` is stored: ids, labels, masks; not pixels, any of which will do."""
+    return value.dtype.kind in "bi" or (value.dtype.kind == "u" and value.dtype != np.uint8)
+
+
+def _parameter(value: np.ndarray) -> dict[str, Any]:
+    known: dict[str, Any] = {"shape": list(value.shape), "dtype": str(value.dtype)}
+    if _stored(value) or value.dtype == np.uint8 or not value.size:
+        return known
+    exact = value.astype(np.float64)
+    return known | {"mean": float(exact.mean()), "deviation": float(exact.std())}
