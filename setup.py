@@ -80,6 +80,7 @@ setup(
             "ai-edge-litert>=2.3",
             "cykooz-resizer>=4.0.1",
             "httpx2>=2.16",
+            "jax>=0.10",
             "mypy>=2.4",
             "onnx>=1.23",
             "onnxruntime>=1.32",
@@ -93,7 +94,7 @@ setup(
             "transformers>=5.24",
         ],
         "onnx": ["onnx>=1.23", "tf2onnx>=1.17"],
-        "bench": ["cykooz-resizer>=4.0.1", "torch==2.13.0", "transformers>=5.24"],
+        "bench": ["cykooz-resizer>=4.0.1", "jax>=0.10", "torch==2.13.0", "transformers>=5.24"],
         # Prepares data sets, and draws openclipart's. Beam wants older packages than `build`.
         "data": ["apache-beam==2.77.*", "cykooz-resizer>=4.0.1", "resvg-py==0.5.0"],
         # What builds the shipped data; these versions decide its bytes.

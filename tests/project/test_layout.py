@@ -69,6 +69,8 @@ ROOMS = (
     "benchmarks.ours",
     "benchmarks.peers",
     "benchmarks",
+    "benchmarks.on_gpu",
+    "benchmarks.programs",
     "commands.shared",
     "commands",
 )

@@ -116,7 +116,7 @@ def _measured(program: Program, beside: dict[str, Peer], code: Path | None) -> d
         code.joinpath(f"{program.name}.txt.gz").write_bytes(gzip.compress(program.code().encode()))
     finite = program.finite()
     timed: dict[str, Callable[[int], float]] = {"ours": program.seconds}
-    extra = {"ours": program.memory()}
+    extra: dict[str, int | None] = {"ours": program.memory()}
     errors = {}
     for name, made in beside.items():
         try:

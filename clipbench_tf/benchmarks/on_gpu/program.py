@@ -10,6 +10,8 @@ import jax
 import numpy as np
 from jax._src.lib import xla_client  # no public module of JAX compiles StableHLO as it is
 
+jax.config.update("jax_enable_x64", True)  # otherwise int64 parameters would become int32
+
 
 class Program:
     """The program `name` of `folder`, which `scripts/gpu/export_programs.py` wrote.
@@ -101,5 +103,7 @@ def _drawn(key: jax.Array, one: dict[str, Any]) -> jax.Array:
     shape, dtype = tuple(one["shape"]), jax.numpy.dtype(one["dtype"])
     if dtype == np.uint8:
         return jax.random.randint(key, shape, 0, 256, dtype)
-    draw = one.get("mean", 0.0) + one.get("deviation", 0.0) * jax.random.normal(key, shape)
+    draw = one.get("mean", 0.0) + one.get("deviation", 0.0) * jax.random.normal(
+        key, shape, np.float32
+    )
     return draw.astype(dtype)

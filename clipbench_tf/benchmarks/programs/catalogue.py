@@ -27,9 +27,12 @@ def programs(batch: int = BATCH, texts: int = TEXTS) -> dict[str, Write]:
     found: dict[str, Write] = {}
     for precision in _PRECISIONS:
         for words, name in ((_SELECTED, "selected"), (tokens.WORDS, "whole")):
-            sizes = {"batch": batch, "texts": texts, "words": words, "precision": precision}
             found[f"similarity_{name}_{precision}"] = functools.partial(
-                similarities.similarity, **sizes
+                similarities.similarity,
+                batch=batch,
+                texts=texts,
+                words=words,
+                precision=precision,
             )
     for precision in _PRECISIONS:
         for short, model in _MODELS.items():

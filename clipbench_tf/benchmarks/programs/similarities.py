@@ -16,14 +16,20 @@ def similarity(
     inputs = tokens.make(batch, texts, words)
     dtype = tf.as_dtype(precision)
 
-    def step(images: tf.Tensor, texts: tf.Tensor, upstream: tf.Tensor) -> list[tf.Tensor]:
+    def step(
+        images: tf.Tensor,
+        patches: tf.Tensor,
+        texts: tf.Tensor,
+        words: tf.Tensor,
+        upstream: tf.Tensor,
+    ) -> list[tf.Tensor]:
         with tf.GradientTape() as tape:
             tape.watch([images, texts])
-            similarity = one_way(images, _all(images), texts, _all(texts))
+            similarity = one_way(images, patches, texts, words)
             value = tf.reduce_sum(similarity * upstream)
         return [similarity, *tape.gradient(value, [images, texts])]
 
-    given = [tf.cast(x, dtype) for x in (inputs.images, inputs.texts)]
+    images, keys = (tf.cast(x, dtype) for x in (inputs.images, inputs.texts))
     cosines = batch * texts * tokens.PATCHES * words
     facts = {
         "unit": "cosines",
@@ -33,7 +39,9 @@ def similarity(
         "flops": 3 * 2.0 * cosines * tokens.WIDTH,
         "sizes": {"batch": batch, "texts": texts, "words": words},
     }
-    save(step, [*given, tf.constant(inputs.of_images)], folder, name, facts)
+    # All tokens count, but XLA is not to know it.
+    arguments = [images, _all(images), keys, _all(keys), inputs.of_images]
+    save(step, [tf.convert_to_tensor(x) for x in arguments], folder, name, facts)
 
 
 def _all(items: tf.Tensor) -> tf.Tensor:

@@ -63,7 +63,7 @@ def save(
     }
     folder.mkdir(parents=True, exist_ok=True)
     folder.joinpath(f"{name}.mlir").write_bytes(code)
-    np.savez_compressed(folder / f"{name}.npz", **integers)
+    np.savez_compressed(folder / f"{name}.npz", allow_pickle=False, **integers)
     folder.joinpath(f"{name}.json").write_text(json.dumps(content) + "\n", encoding="utf-8")
 
 

@@ -1,9 +1,9 @@
 """One replica's training step and its towers, as programs."""
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import keras
 import numpy as np
@@ -13,6 +13,7 @@ from clipbench_tf.benchmarks.ours.methods import Parts, from_gin
 from clipbench_tf.benchmarks.programs.stablehlo import save
 from clipbench_tf.benchmarks.samples import captions
 from clipbench_tf.data.text import masking
+from clipbench_tf.features import Batch
 from clipbench_tf.planning.costs import devices, towers
 from clipbench_tf.planning.costs.workload import workload
 from clipbench_tf.planning.plan import plan
@@ -30,12 +31,12 @@ def training_step(
     with _built(method, model, precision, batch) as parts:
         built = parts.method
         example = _batch(parts, batch)
-        built.build({key: value[:1] for key, value in example.items()})
         keys = sorted(example)
+        built.build(_as_batch(keys, [example[key][:1] for key in keys]))
         weights = [v.value for v in built.trainable_variables]
 
         def step(*values: tf.Tensor) -> list[tf.Tensor]:
-            scalars, gradients = built.gradients(dict(zip(keys, values, strict=True)), weights)
+            scalars, gradients = built.gradients(_as_batch(keys, values), weights)
             dense = [tf.convert_to_tensor(g) for g in gradients if g is not None]
             return [*(scalars[key] for key in sorted(scalars)), *dense]
 
@@ -93,6 +94,10 @@ def _batch(parts: Parts, batch: int) -> dict[str, tf.Tensor]:
         fields["mlm_labels"] = labels
         ids[:, 0] = masked
     return {key: tf.constant(value) for key, value in fields.items()}
+
+
+def _as_batch(keys: Sequence[str], values: Sequence[tf.Tensor]) -> Batch:
+    return cast(Batch, dict(zip(keys, values, strict=True)))
 
 
 def _planned(parts: Parts) -> dict[str, Any]:

@@ -9,6 +9,7 @@ import jax
 import numpy as np
 import pytest
 import tensorflow as tf
+import torch
 
 from clipbench_tf.benchmarks.on_gpu import torch_clip, torch_similarity
 from clipbench_tf.benchmarks.on_gpu.measure import measure
@@ -70,7 +71,9 @@ def test_the_exported_similarity_is_equation_4(tmp_path):
     draw = np.random.default_rng(0)
     images, texts = draw.standard_normal([3, 49, 256]), draw.standard_normal([5, 20, 256])
     upstream = np.ones([3, 5])
-    program._arguments = [jax.numpy.asarray(x, "float32") for x in (images, texts, upstream)]
+    floats = [jax.numpy.asarray(x, "float32") for x in (images, texts, upstream)]
+    every = [jax.numpy.ones(x.shape[:2], bool) for x in (images, texts)]
+    program._arguments = [floats[0], every[0], floats[1], every[1], floats[2]]
     found, of_images, of_texts = (np.asarray(x) for x in program.start())
     cosines = np.einsum("ipd,twd->itpw", images, texts)
     np.testing.assert_allclose(found, cosines.max(3).mean(2), rtol=1e-4, atol=1e-4)
@@ -87,13 +90,11 @@ def test_the_peers_compute_the_same_method():
     run = torch_similarity.similarity(2, 3, 4, "float32", compiled=False, device="cpu")
     images, texts = run()
     assert images.shape == (2, 49, 256) and texts.shape == (3, 4, 256)
-    # Each of 49 patches passes 1/49 of its upstream gradient to one word of each text.
-    assert 0 < float(texts.norm()) < 3 * 2
-    (loss_of_chance,) = [np.log(2)]
-    model = torch_clip.Clip()
-    import torch
-
-    pixels = torch.zeros(2, 224, 224, 3, dtype=torch.uint8)
+    # Each patch passes 1/49 of what it receives to one word of each text, of unit length.
+    assert 0 < float(texts.norm()) < 3 * 2 * 3
     ids = torch.randint(320, 400, (2, 77))
-    ids[1] = ids[0]  # two equal pairs: no better than chance
-    assert abs(float(model(pixels, ids)) - loss_of_chance) < 1e-4
+    ids[1] = ids[0]  # two equal pairs: the loss is that of chance
+    pixels = torch.zeros(2, 224, 224, 3, dtype=torch.uint8)
+    with torch.no_grad():
+        loss = torch_clip.Clip()(pixels, ids)
+    assert float(loss) == pytest.approx(np.log(2), abs=1e-4)
