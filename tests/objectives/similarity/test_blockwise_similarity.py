@@ -52,7 +52,7 @@ def cosines(shapes, items: int) -> int:
     [(SHAPES[0], 2), (SHAPES[1], 1), (SHAPES[2], 1), (SHAPES[3], 5)],
 )
 def test_value_and_gradient(shapes, items, on_gpu, monkeypatch):
-    monkeypatch.setattr(blockwise_similarity, "_on_gpu", lambda: on_gpu)
+    monkeypatch.setattr(hardware, "on_gpu", lambda: on_gpu)
     block = cosines(shapes, items)
     tokens, masks = sample(*shapes)
     rng = np.random.default_rng(1)
