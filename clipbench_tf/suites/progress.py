@@ -9,6 +9,7 @@ from collections.abc import Callable, Collection, Sequence
 from clipbench_tf.suites.jobs import Job
 
 _CLEAR = "\r\x1b[K"  # a terminal's last line
+_FORGOTTEN = 0.3  # share of what was learnt before a run, as the machine may be less busy now
 _EVERY = 60.0  # seconds between two lines that are not on a terminal
 
 
@@ -35,7 +36,7 @@ class Progress:
         self._steps: dict[str, int] = {}  # where a run began
         self._done: set[str] = set()
         self._failed: set[str] = set()
-        self._worked = [0.0, 0.0]  # operations, and the seconds that they took
+        self._worked = [0.0, 0.0]  # operations, and the seconds that they took; of late
         self._shown = clock()
 
     def begun(self, job: Job) -> None:
@@ -47,8 +48,9 @@ class Progress:
         self._done.add(job.label)
         if trained:
             share = 1 - self._steps[job.label] / job.steps
-            self._worked[0] += job.flops * share
-            self._worked[1] += self._clock() - self._began[job.label]
+            one = job.flops * share, self._clock() - self._began[job.label]
+            kept = 1 - _FORGOTTEN
+            self._worked = [kept * old + new for old, new in zip(self._worked, one, strict=True)]
 
     def failed(self, job: Job) -> None:
         """A run has failed."""

@@ -63,6 +63,19 @@ def test_runs_side_by_side_share_what_is_left(tmp_path):
     assert progress.seconds_left(jobs[:2]) == pytest.approx(3.5 * 120 / 2)
 
 
+def test_a_slow_start_is_forgotten_little_by_little(tmp_path):
+    now = [0.0]
+    jobs = [job(tmp_path, n, 1e9) for n in range(4)]
+    progress = Progress(jobs, 1, print, clock=lambda: now[0])
+    for one, took in zip(jobs, (600.0, 60.0, 60.0), strict=False):
+        progress.begun(one)
+        now[0] += took
+        progress.done(one, trained=True)
+    # Each run makes those before count three tenths less.
+    expected = (0.49 * 600 + 0.7 * 60 + 60) / (0.49 + 0.7 + 1)
+    assert progress.seconds_left([]) == pytest.approx(expected)
+
+
 def test_what_was_trained_before_does_not_count_as_speed(tmp_path):
     now = [0.0]
     jobs = [job(tmp_path, 0, 1e9), job(tmp_path, 1, 1e9)]
