@@ -1,7 +1,8 @@
-"""The training step of CLIP ViT-B/32 with 12 text layers: forward, backward, AdamW.
+"""The training step of CLIP with 12 text layers: forward, backward, AdamW.
 
-Ours is the method that the gin files describe (methods/clip, models/vit_b32, recipes/paper), its
-`train_step` compiled as `Model.fit` does it, on batches in memory. A repetition is four batches.
+Ours is the method that the gin files describe (methods/clip, models/vit_b32 or resnet50,
+recipes/paper), its `train_step` compiled as `Model.fit` does it, on batches in memory. A repetition
+is four batches.
 
 - "natural": captions have 17 ids on average (lognormal, 5 to 77). Ours trims each batch to its
   longest caption, as `Pipeline` does.
@@ -9,7 +10,9 @@ Ours is the method that the gin files describe (methods/clip, models/vit_b32, re
 
 The peer is `transformers.CLIPModel` on PyTorch at the same sizes, with sdpa attention, bf16
 autocast (or float32), fused AdamW and the clamp of the logit scale. It gets all 77 positions, as
-its processor pads them, and pictures that are normalised already, whereas ours are uint8.
+its processor pads them, and pictures that are normalised already, whereas ours are uint8. It has
+no ResNet. With `--peer=open_clip` the peer is open_clip at its best (peers/open_clip_step.py), and
+"peer_compiled" the same by torch.compile.
 
 `--methods` times all five methods on natural captions instead, ours alone. `--memory` is about the
 peak memory of one batch of CLIP instead of the speed, ours alone: as it is, with the blocks of both
@@ -49,7 +52,11 @@ from clipbench_tf.benchmarks.harness.measure import Unit
 
 METHODS = ("clip", "slip", "filip", "declip", "defilip")
 _OURS = "clipbench_tf.benchmarks.ours.training_step:step"
-_PEER = "clipbench_tf.benchmarks.peers.training_step:step"
+_PEERS = {
+    "transformers": "clipbench_tf.benchmarks.peers.training_step:step",
+    "open_clip": "clipbench_tf.benchmarks.peers.open_clip_step:step",
+}
+MODELS = ("vit_b32", "resnet50")
 _BATCHES = 4  # in a repetition: their longest captions differ
 _SAVINGS: dict[str, dict[str, Any]] = {
     "whole": {},
@@ -65,33 +72,49 @@ def cases(
     methods: bool = False,
     memory: bool = False,
     repetitions: int = 5,
+    peer: str = "transformers",
+    model: str = "vit_b32",
 ) -> Iterator[dict]:
     """Yields a record for each precision, size and length of captions, or method, or saving.
 
     Args:
         batch: pairs; by default 32, for all methods 16, for memory 64.
+        peer: "transformers" or "open_clip".
+        model: "vit_b32" or, beside open_clip or alone, "resnet50".
+
+    Raises:
+        ValueError: for a peer that does not have the model.
     """
+    alone = methods or memory
+    if not alone and model != "vit_b32" and peer == "transformers":
+        raise ValueError(f"transformers has no {model}; give --peer=open_clip.")
     for kind in precision:
         for size in batch or [64 if memory else 16 if methods else 32]:
-            common: dict[str, Any] = {"batch": size, "precision": kind}
+            common: dict[str, Any] = {"batch": size, "precision": kind, "model": model}
             if memory:
                 for saving, arguments in _SAVINGS.items():
                     own = {"method": METHODS[0], "natural": False, "batches": 1, **arguments}
-                    yield _case(saving, common | own, False, repetitions)
+                    yield _case(saving, common | own, "", repetitions)
                 continue
             common["batches"] = _BATCHES
             for name in METHODS if methods else METHODS[:1]:
                 for natural in (True,) if methods else (True, False):
                     own = {"method": name, "natural": natural}
-                    yield _case("", common | own, not methods, repetitions)
+                    yield _case("", common | own, "" if methods else peer, repetitions)
 
 
-def _case(saving: str, ours: Mapping[str, Any], peer: bool, repetitions: int) -> dict:
+def _case(saving: str, ours: Mapping[str, Any], peer: str, repetitions: int) -> dict:
     sides = {OURS: Side(_OURS, ours)}
-    if peer:
-        sides[PEER] = Side(_PEER, {k: v for k, v in ours.items() if k != "method"})
+    theirs = {k: v for k, v in ours.items() if k != "method"}
+    if peer == "transformers":
+        sides[PEER] = Side(_PEERS[peer], {k: v for k, v in theirs.items() if k != "model"})
+    elif peer:
+        sides[PEER] = Side(_PEERS[peer], theirs)
+        sides["peer_compiled"] = Side(_PEERS[peer], theirs | {"compiled": True})
     captions = "natural" if ours["natural"] else "77 ids"
     case = f"{ours['method']}, B={ours['batch']}, {captions}, {ours['precision']}"
+    if ours["model"] != MODELS[0] or peer == "open_clip":
+        case += f", {ours['model']}" + ", open_clip" * (peer == "open_clip")
     return compare(
         f"{case}, {saving}" if saving else case,
         Unit("pairs/s", ours["batch"] * ours["batches"]),

@@ -10,7 +10,7 @@ import sys
 from absl import flags
 
 from clipbench_tf import tensorflow_log
-from clipbench_tf.benchmarks import catalogue
+from clipbench_tf.benchmarks import catalogue, training_step
 from clipbench_tf.benchmarks.harness.contender import ContenderError
 from clipbench_tf.commands.shared import command_line
 
@@ -20,11 +20,13 @@ flags.DEFINE_list(
     "precision", None, "similarity, training_step, zero_shot: float32, bfloat16 or both."
 )
 flags.DEFINE_enum(
-    "peer", None, ["transformers", "open_clip"], "zero_shot: whose classifier stands beside ours."
+    "peer", None, ["transformers", "open_clip"], "zero_shot, training_step: who stands beside ours."
 )
+flags.DEFINE_enum("model", None, training_step.MODELS, "training_step: the image encoder.")
 flags.DEFINE_bool("methods", None, "training_step: all five methods instead, ours alone.")
 flags.DEFINE_bool("memory", None, "training_step: peak memory and what saves it, ours alone.")
 flags.DEFINE_string("saved_model", None, "serving: the folder of an export.")
+_OTHERS = ("batch", "precision", "peer", "model", "methods", "memory", "saved_model")
 _NUMBERS = {
     "repetitions": "Of which the medians are taken.",
     "gathered": "similarity: texts of all replicas that 128 pictures meet; 0 leaves it out.",
@@ -50,7 +52,16 @@ def main(argv: list[str]) -> None:
         sys.exit(f"Error: give the name of one benchmark: {', '.join(catalogue.NAMES)}.")
     values = {
         name: flags.FLAGS[name].value
-        for name in ("batch", "precision", "peer", "methods", "memory", "saved_model", *_NUMBERS)
+        for name in (
+            "batch",
+            "precision",
+            "peer",
+            "model",
+            "methods",
+            "memory",
+            "saved_model",
+            *_NUMBERS,
+        )
     }
     options = {name: value for name, value in values.items() if value is not None}
     if "batch" in options:

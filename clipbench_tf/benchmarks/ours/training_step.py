@@ -21,19 +21,20 @@ def step(
     natural: bool,
     recompute: bool = False,
     chunks: int = 1,
+    model: str = "vit_b32",
 ) -> Job:
     """A job whose repetition is `batches` steps on as many different batches."""
-    parts = from_gin(method, precision, batch, recompute, chunks)
+    parts = from_gin(method, precision, batch, recompute, chunks, model)
     data = _data(parts, batch, batches, natural)
-    model = parts.method
-    model.build(next(iter(data)))
-    model.compile(optimizer=parts.recipe.optimizer(model.trainable_variables, _STEPS_PER_EPOCH))
-    model.make_train_function()
+    built = parts.method
+    built.build(next(iter(data)))
+    built.compile(optimizer=parts.recipe.optimizer(built.trainable_variables, _STEPS_PER_EPOCH))
+    built.make_train_function()
     iterator = iter(data)
 
     def run() -> None:
         for _ in range(batches):
-            values = model.train_function(iterator)
+            values = built.train_function(iterator)
         for value in values.values():
             value.numpy()  # waits for the result
 

@@ -1,13 +1,11 @@
 """transformers' CLIP ViT-B/32 with random weights."""
 
-import contextlib
 import os
 
 import torch
 import transformers
 
-SIZE = 224
-_MEAN, _STD = 0.45, 0.27  # about those that CLIP normalises pictures with
+from clipbench_tf.benchmarks.peers.tensors import SIZE
 
 
 def model() -> transformers.CLIPModel:
@@ -38,14 +36,3 @@ def model() -> transformers.CLIPModel:
         projection_dim=512,
     )
     return transformers.AutoModel.from_config(config, attn_implementation="sdpa")
-
-
-def autocast(precision: str) -> contextlib.AbstractContextManager:
-    """A context of autocast for "bfloat16", without effect for "float32"."""
-    return torch.autocast("cpu", torch.bfloat16, enabled=precision == "bfloat16")
-
-
-def pixels(count: int) -> torch.Tensor:
-    """float32 [count, 3, 224, 224], normalised."""
-    generator = torch.Generator().manual_seed(0)
-    return (torch.rand(count, 3, SIZE, SIZE, generator=generator) - _MEAN) / _STD

@@ -5,7 +5,7 @@ import math
 import torch
 
 from clipbench_tf.benchmarks.harness.job import Job
-from clipbench_tf.benchmarks.peers import clip
+from clipbench_tf.benchmarks.peers import clip, tensors
 from clipbench_tf.benchmarks.samples import captions
 from clipbench_tf.data.text.vocabulary import END_ID, PAD_ID
 
@@ -28,14 +28,14 @@ def step(batch: int, batches: int, precision: str, natural: bool) -> Job:
         p.grad = torch.zeros_like(p)
     optimizer.step()
     optimizer.zero_grad(set_to_none=True)
-    images = clip.pixels(batches * batch).reshape(batches, batch, 3, clip.SIZE, clip.SIZE)
+    images = tensors.pixels(batches * batch).reshape(batches, batch, 3, tensors.SIZE, tensors.SIZE)
     ids = torch.from_numpy(captions.ids(batches * batch, natural=natural)).long()
     ids[ids == PAD_ID] = END_ID  # CLIP's tokenizer in transformers pads with the end token
     ids = ids.reshape(batches, batch, captions.CONTEXT)
 
     def run() -> None:
         for pixel_values, input_ids in zip(images, ids, strict=True):
-            with clip.autocast(precision):
+            with tensors.autocast(precision):
                 loss = model(input_ids=input_ids, pixel_values=pixel_values, return_loss=True).loss
             loss.backward()
             optimizer.step()

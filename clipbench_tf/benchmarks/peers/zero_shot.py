@@ -3,7 +3,7 @@
 import torch
 
 from clipbench_tf.benchmarks.harness.job import Job
-from clipbench_tf.benchmarks.peers import clip
+from clipbench_tf.benchmarks.peers import clip, tensors
 from clipbench_tf.benchmarks.peers.tokenizer import PythonTokenizer
 from clipbench_tf.benchmarks.samples.captions import class_names, templates
 from clipbench_tf.data.text.vocabulary import END_ID, PAD_ID
@@ -24,7 +24,7 @@ def classifier(classes: int, precision: str) -> Job:
     @torch.inference_mode()
     def run() -> None:
         for ids in batches:
-            with clip.autocast(precision):
+            with tensors.autocast(precision):
                 pooled = model.text_model(input_ids=ids).pooler_output
                 embeddings = model.text_projection(pooled)
             embeddings = torch.nn.functional.normalize(embeddings.float(), dim=-1)
@@ -36,13 +36,13 @@ def classifier(classes: int, precision: str) -> Job:
 def classification(images: int, classes: int, precision: str) -> Job:
     """Encodes normalised pictures and scores them against `classes` random class vectors."""
     model = clip.model().eval()
-    batches = clip.pixels(images).split(_BATCH)
+    batches = tensors.pixels(images).split(_BATCH)
     names = torch.nn.functional.normalize(torch.randn(classes, model.config.projection_dim), dim=-1)
 
     @torch.inference_mode()
     def run() -> None:
         for pixels in batches:
-            with clip.autocast(precision):
+            with tensors.autocast(precision):
                 pooled = model.vision_model(pixel_values=pixels).pooler_output
                 embeddings = model.visual_projection(pooled)
             torch.nn.functional.normalize(embeddings.float(), dim=-1) @ names.T
