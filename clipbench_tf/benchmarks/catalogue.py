@@ -14,6 +14,7 @@ NAMES = (
     "reading",
     "zero_shot",
     "serving",
+    "growth",
 )
 
 

@@ -1,0 +1,102 @@
+"""How the cost grows with the number of texts, of captions in the queue, and of classes.
+
+A record holds a curve: milliseconds at each size, and the exponent of a power law through the upper
+half of the sizes (1: twice the size takes twice as long), ours alone.
+
+- "texts": FILIP's similarity of 16 pictures to the selected words of all replicas' texts, forward
+  and backward, in the precision that this machine is fast in.
+- "queue": nearest-neighbour supervision of 64 pairs with a queue of captions, float32.
+- "classes": the five best classes for 64 encoded pictures, float32.
+
+`planned` is what the planner expects of products on its "cpu", where it has costs: the operations
+by its formulas over the speed that it assumes.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+import numpy as np
+
+from clipbench_tf import hardware
+from clipbench_tf.benchmarks.harness.comparison import OURS, compare
+from clipbench_tf.benchmarks.harness.contender import Side
+from clipbench_tf.benchmarks.harness.measure import Unit
+from clipbench_tf.benchmarks.ours.growth import WIDTH
+from clipbench_tf.benchmarks.samples import tokens
+from clipbench_tf.planning.costs import devices
+
+_GROWTH = "clipbench_tf.benchmarks.ours.growth"
+_SIMILARITY = "clipbench_tf.benchmarks.ours.similarity:gathered"
+_PICTURES, _BATCH = 16, 64
+_SELECTED = 20  # words of a text
+QUEUE_OPERATIONS = 2 * 2.0 * _BATCH * WIDTH  # an entry's; a search for each of two text views
+_SIZES = {
+    "texts": (1024, 2048, 4096, 8192, 16_384, 32_768),
+    "queue": (16_384, 65_536, 262_144, 1_048_576),
+    "classes": (1000, 10_000, 30_000, 100_000),
+}
+
+
+def cases(repetitions: int = 3) -> Iterator[dict]:
+    """Yields a record for each curve."""
+    precision = "float32" if hardware.cpu_bfloat16() is None else "bfloat16"
+    cosines = 2.0 * _PICTURES * tokens.PATCHES * _SELECTED * tokens.WIDTH
+    curves: dict[str, tuple[Callable[[int], Side], float | None, str]] = {
+        "texts": (
+            lambda n: Side(_SIMILARITY, {"batch": _PICTURES, "texts": n, "precision": precision}),
+            3 * cosines,  # forward, and the gradients of both sides
+            precision,
+        ),
+        "queue": (
+            lambda n: Side(f"{_GROWTH}:queue", {"size": n, "batch": _BATCH}),
+            QUEUE_OPERATIONS,
+            "float32",
+        ),
+        "classes": (
+            lambda n: Side(f"{_GROWTH}:classes", {"size": n, "batch": _BATCH}),
+            None,
+            "float32",
+        ),
+    }
+    for name, (side, operations, kind) in curves.items():
+        yield _curve(name, side, operations, kind, repetitions)
+
+
+def _curve(
+    name: str,
+    side: Callable[[int], Side],
+    operations: float | None,
+    precision: str,
+    repetitions: int,
+) -> dict[str, Any]:
+    sizes, found = _SIZES[name], []
+    for size in sizes:
+        found.append(
+            compare(f"{name}, {size}", Unit("ms"), {OURS: side(size)}, repetitions=repetitions)
+        )
+    ours = [one["ours"] for one in found]
+    same = {key: found[-1][key] for key in ("unit", "repetitions", "cores", "cpu", "accelerators")}
+    record = {
+        "case": f"{name}, {precision}",
+        **same,
+        "sizes": list(sizes),
+        "ours": ours,
+        "range": [one["range"][OURS] for one in found],
+        "exponent": exponent(sizes, ours),
+        "peak_extra_mb": [one["peak_extra_mb"][OURS] for one in found],
+        "versions": found[-1]["versions"],
+        "git_commit": found[-1]["git_commit"],
+    }
+    if operations is not None:
+        device = devices.find("cpu")
+        speed = device.peak[precision] * device.matmul_share
+        planned = [float(f"{1e3 * operations * size / speed:.4g}") for size in sizes]
+        record |= {"planned": planned, "planned_exponent": exponent(sizes, planned)}
+    return record
+
+
+def exponent(sizes: Sequence[int], figures: Sequence[float]) -> float:
+    """The slope of the logarithms over the upper half of the sizes, by least squares."""
+    half = len(sizes) // 2
+    slope, _ = np.polyfit(np.log(sizes[half - 1 :]), np.log(figures[half - 1 :]), 1)
+    return round(float(slope), 3)
