@@ -6,7 +6,6 @@ import time
 from google.protobuf import json_format
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
-from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
 from clipbench_tf.serving import answer, request_body
@@ -14,6 +13,7 @@ from clipbench_tf.serving.errors import RequestError
 from clipbench_tf.serving.metrics import Metrics
 from clipbench_tf.serving.served_model import ServedModel
 
+PREFIX = "/v1/"
 _PLACE = r"/v1/models/(?P<name>[^/:]+)(?:/versions/(?P<version>\d+)|/labels/(?P<label>[^/:]+))?"
 _PREDICT = re.compile(rf"{_PLACE}:(?P<verb>predict|classify|regress)", re.IGNORECASE)
 _STATUS = re.compile(rf"{_PLACE}(?P<metadata>/metadata)?", re.IGNORECASE)
@@ -27,12 +27,8 @@ class Rest:
         self._served, self._metrics = served, metrics
         self._metadata = _metadata(served)
 
-    def routes(self) -> list[Route]:
-        """One for all paths below /v1, since the form of the path says what is asked."""
-        return [Route("/v1/{rest:path}", self, methods=["GET", "POST"])]
-
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """The endpoint, without what Starlette does around a function: that takes its time too."""
+        """Answers a request whose path starts with `PREFIX`; raises `RequestError`."""
         response = await self._answer(Request(scope, receive))
         await response(scope, receive, send)
 
