@@ -9,7 +9,7 @@ from clipbench_tf.leaderboard.plots.by_row import by_row
 from clipbench_tf.leaderboard.plots.cost import cost
 from clipbench_tf.leaderboard.plots.curves import curves
 from clipbench_tf.leaderboard.plots.parts import Parts
-from clipbench_tf.leaderboard.units import measure
+from clipbench_tf.leaderboard.units import Measure, measure
 
 
 def draw(
@@ -33,6 +33,7 @@ def draw(
         RecordError: if the records lack the metric or the split.
     """
     wanted, parts = measure(board, metric, split), Parts(board)
+    described = _described(board, wanted)
     folder.mkdir(parents=True, exist_ok=True)
     with style.settings():
         accuracy = by_row if parts.axis is None else by_level
@@ -44,8 +45,18 @@ def draw(
         files = []
         for name, drawn in figures.items():
             if drawn is not None:
-                files += style.save(drawn, folder, f"{_stem(board)}_{name}")
+                files += style.save(drawn, folder, f"{_stem(board)}_{name}", described)
     return files
+
+
+def _described(board: Board, wanted: Measure) -> str:
+    """The mean of each row, for those who cannot see them."""
+    rows = [
+        f"{', '.join(map(str, row.levels))}: "
+        f"{wanted.text(row.estimate(wanted.metric, wanted.split).mean)}"
+        for row in board.rows
+    ]
+    return f"{wanted.axis}, means over seeds. {'; '.join(rows)}."
 
 
 def _stem(board: Board) -> str:

@@ -71,10 +71,10 @@ def lines(text: str, width: int) -> str:
     return "\n".join(wrapped)
 
 
-def save(drawn: Figure, folder: Path, stem: str) -> list[Path]:
-    """Writes a figure as PNG and SVG; the same figure gives the same bytes."""
+def save(drawn: Figure, folder: Path, stem: str, description: str) -> list[Path]:
+    """Writes a figure as PNG and SVG, which has a description; the same gives the same bytes."""
     files = [folder / f"{re.sub(r'[^A-Za-z0-9_.-]+', '_', stem)}.{kind}" for kind in _FORMATS]
     png, svg = files
     drawn.savefig(png, dpi=DPI, metadata={"Software": None})
-    drawn.savefig(svg, metadata={"Date": None})
+    drawn.savefig(svg, metadata={"Date": None, "Description": description})
     return files

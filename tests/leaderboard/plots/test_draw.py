@@ -1,6 +1,7 @@
 """The files of all plots of a suite."""
 
 import dataclasses
+import re
 import xml.etree.ElementTree as ET
 
 import numpy as np
@@ -51,6 +52,14 @@ def test_the_svg_tells_means_and_intervals_as_text(table4):
     assert said.count("CLIP") == 2
     assert "top-1 accuracy (%); chance is 0.053%, dashed" in said
     assert "Supervision, by image encoder" in said
+
+
+def test_each_svg_describes_the_means_in_words(table4):
+    for kind in KINDS:
+        text = (table4[0] / f"table4_{kind}.svg").read_text()
+        (described,) = re.findall(r"<dc:description>(.*?)</dc:description>", text)
+        assert described.startswith("top-1 accuracy (%), means over seeds. CLIP, ResNet50: 10.")
+        assert described.count("; ") == len(samples.ROWS) - 1
 
 
 def test_plots_tell_their_units(table4):
