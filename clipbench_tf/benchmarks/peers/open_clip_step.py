@@ -53,8 +53,10 @@ def step(
     pixels = images.split(batch)
     ids = _trimmed(captions.ids(batches * batch, natural=natural), batch)
     run_model = torch.compile(made) if compiled else made
+    causal = made.text.attn_mask  # of 77 positions, whatever the text's length
 
     def one(pixels: torch.Tensor, ids: torch.Tensor) -> torch.Tensor:
+        made.text.attn_mask = causal[: ids.shape[1], : ids.shape[1]]
         with tensors.autocast(precision):
             image, text, scale = run_model(pixels, ids)[:3]
         logits = scale * image.float() @ text.float().T
