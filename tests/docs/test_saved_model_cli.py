@@ -57,9 +57,12 @@ def test_the_python_of_the_page_prints_the_best_class(folder, monkeypatch, capsy
     assert float(score) == pytest.approx(expected.max(), abs=1e-5)
 
 
-def test_the_line_of_the_readme_shows_what_can_be_asked(folder):
+def test_the_lines_of_the_readme_show_what_can_be_asked_and_ask(folder):
     lines = shell.block(pages.README.read_text(encoding="utf-8"), "saved_model_cli").splitlines()
-    (line,) = [line for line in lines if line.startswith("saved_model_cli")]
-    printed = shell.output(line, folder)
+    show, run = [line for line in lines if line.startswith("saved_model_cli")]
+    printed = shell.output(show, folder)
     assert re.findall(r"inputs\['(\w+)'\]", printed) == INPUTS
     assert re.findall(r"outputs\['(\w+)'\]", printed) == ["classes", "scores", "valid"]
+    (found,) = results(shell.output(run, folder), "embedding")
+    model = ExportedModel(folder / "runs/clip/saved_model")
+    np.testing.assert_allclose(list(map(float, found)), model.encode_texts(["a cat"])[0], atol=1e-5)
