@@ -28,7 +28,6 @@ from clipbench_tf.planning.costs import devices
 _GROWTH = "clipbench_tf.benchmarks.ours.growth"
 _SIMILARITY = "clipbench_tf.benchmarks.ours.similarity:gathered"
 _PICTURES, _BATCH = 16, 64
-_SELECTED = 20  # words of a text
 QUEUE_OPERATIONS = 2 * 2.0 * _BATCH * WIDTH  # an entry's; a search for each of two text views
 _SIZES = {
     "texts": (1024, 2048, 4096, 8192, 16_384, 32_768),
@@ -40,7 +39,7 @@ _SIZES = {
 def cases(repetitions: int = 3) -> Iterator[dict]:
     """Yields a record for each curve."""
     precision = "float32" if hardware.cpu_bfloat16() is None else "bfloat16"
-    cosines = 2.0 * _PICTURES * tokens.PATCHES * _SELECTED * tokens.WIDTH
+    cosines = 2.0 * _PICTURES * tokens.PATCHES * tokens.SELECTED * tokens.WIDTH
     curves: dict[str, tuple[Callable[[int], Side], float | None, str]] = {
         "texts": (
             lambda n: Side(_SIMILARITY, {"batch": _PICTURES, "texts": n, "precision": precision}),

@@ -1,6 +1,5 @@
 """The blockwise similarity, and the naive form in TensorFlow."""
 
-import math
 from collections.abc import Callable
 
 import tensorflow as tf
@@ -10,7 +9,6 @@ from clipbench_tf.benchmarks.samples import tokens
 from clipbench_tf.objectives.similarity.blockwise_similarity import both_ways, one_way
 from clipbench_tf.objectives.similarity.token_selection import batch_scores, keep_best
 
-_SHARE = 0.25
 # Unit tokens of pictures and texts -> sim^I [B, B'], and sim^T [B', B] where there is one.
 Similarity = Callable[[tf.Tensor, tf.Tensor], tuple[tf.Tensor, ...]]
 
@@ -30,8 +28,8 @@ def selected(batch: int, precision: str) -> Job:
     def similarity(images: tf.Tensor, texts: tf.Tensor) -> tuple[tf.Tensor, ...]:
         patches, words = _all(images), _all(texts)
         of_patches, of_words = batch_scores(images, texts, words)
-        image_keys = keep_best(images, patches, of_patches, _SHARE, None)
-        text_keys = keep_best(texts, words, of_words, _SHARE, None)
+        image_keys = keep_best(images, patches, of_patches, tokens.SHARE, None)
+        text_keys = keep_best(texts, words, of_words, tokens.SHARE, None)
         return one_way(images, patches, *text_keys), one_way(texts, words, *image_keys)
 
     return _job(similarity, precision, tokens.make(batch, batch))
@@ -43,8 +41,7 @@ def gathered(batch: int, texts: int, precision: str) -> Job:
     def similarity(images: tf.Tensor, texts: tf.Tensor) -> tuple[tf.Tensor, ...]:
         return (one_way(images, _all(images), texts, _all(texts)),)
 
-    words = math.ceil(_SHARE * tokens.WORDS)
-    return _job(similarity, precision, tokens.make(batch, texts, words))
+    return _job(similarity, precision, tokens.make(batch, texts, tokens.SELECTED))
 
 
 def naive(batch: int, precision: str) -> Job:

@@ -2,7 +2,6 @@
 
 import functools
 import json
-import math
 import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -14,7 +13,6 @@ from clipbench_tf.benchmarks.samples import tokens
 from clipbench_tf.benchmarks.training_step import METHODS
 
 BATCH, TEXTS = 128, 4096  # pairs of a replica; texts of all replicas
-_SELECTED = math.ceil(0.25 * tokens.WORDS)
 _PRECISIONS = ("bfloat16", "float32")
 _MODELS = {"vit": "vit_b32", "resnet": "resnet50"}
 LIST = "programs.json"
@@ -26,7 +24,7 @@ def programs(batch: int = BATCH, texts: int = TEXTS) -> dict[str, Write]:
     """What writes each program into a folder, by the program's name."""
     found: dict[str, Write] = {}
     for precision in _PRECISIONS:
-        for words, name in ((_SELECTED, "selected"), (tokens.WORDS, "whole")):
+        for words, name in ((tokens.SELECTED, "selected"), (tokens.WORDS, "whole")):
             found[f"similarity_{name}_{precision}"] = functools.partial(
                 similarities.similarity,
                 batch=batch,

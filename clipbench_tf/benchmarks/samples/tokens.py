@@ -1,10 +1,13 @@
 """Seeded tokens and upstream gradients for the similarity, the same numbers for every side."""
 
+import math
 from typing import NamedTuple
 
 import numpy as np
 
 PATCHES, WORDS, WIDTH = 49, 77, 256
+SHARE = 0.25  # of the tokens that are selected, as in `FineGrained`
+SELECTED = math.ceil(SHARE * WORDS)
 
 
 class Tokens(NamedTuple):
