@@ -4,7 +4,7 @@ import hashlib
 import json
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 
@@ -33,9 +33,9 @@ def data_checksum(dataset: Dataset, splits: Sequence[str]) -> str:
     """SHA-256 of what is soon known of the data in `splits`.
 
     It sees the number of records in each part and the names of the parts; names and sizes of the
-    files, where the reader says which they are (`FiledReader`); the manifest that preparation
-    leaves beside its shards, and so every byte of them; and 64 records of each split, at equal
-    distances, with all that is in them. It does not see a change in a file without a manifest that
+    files, where the reader says which they are (`FiledReader`); every byte of shards beside which
+    preparation left a manifest with their checksums, whatever version of it that was; and 64
+    records of each split, at equal distances, with all that is in them. It does not see a change in a file without a manifest that
     leaves its size as it was and touches none of those records. Where files lie does not count.
 
     Raises:
@@ -46,7 +46,7 @@ def data_checksum(dataset: Dataset, splits: Sequence[str]) -> str:
         reader = dataset.split(split)
         parts = [list(reader.names), list(map(int, reader.counts)), _sizes(reader)]
         digest.update(json.dumps([split, *parts]).encode())
-        for content in (*_manifest(reader), *_sample(reader)):
+        for content in (*_shards(reader), *_sample(reader)):
             digest.update(hashlib.sha256(content).digest())
     return digest.hexdigest()
 
@@ -60,11 +60,21 @@ def _sizes(reader: Reader) -> list[tuple[str, int]]:
     return [(path.rpartition("/")[2], size) for path, size in zip(reader.paths, sizes, strict=True)]
 
 
-def _manifest(reader: Reader) -> Iterator[bytes]:
+def _shards(reader: Reader) -> Iterator[bytes]:
+    """The checksums of all shards, if there is a manifest."""
     if isinstance(reader, FiledReader) and reader.paths:
         path = f"{reader.paths[0].rpartition('/')[0]}/{_MANIFEST}"
         if files.exists(path):
-            yield files.read(path)
+            yield json.dumps(_sha256(files.read(path)), sort_keys=True).encode()
+
+
+def _sha256(manifest: bytes) -> Any:
+    """Its entry of checksums; all of it, if it is not one of ours."""
+    try:
+        content = json.loads(manifest)
+    except ValueError:
+        return manifest.decode(errors="replace")
+    return content.get("sha256", content) if isinstance(content, dict) else content
 
 
 def _sample(reader: Reader) -> Iterator[bytes]:

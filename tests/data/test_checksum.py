@@ -33,6 +33,24 @@ def test_a_manifest_tells_of_every_byte(tmp_path):
     assert len({before, first, checksum(folder)}) == 3
 
 
+def test_who_wrote_the_manifest_does_not_count(tmp_path):
+    folder = dataset(tmp_path, {"test": pictures(4)})
+    found = set()
+    for version in ("0.2.0", "0.7.0"):
+        content = {"versions": {"clipbench_tf": version}, "sha256": {"a": "b", "c": "d"}}
+        (tmp_path / "manifest.json").write_text(json.dumps(content))
+        found.add(checksum(folder))
+    assert len(found) == 1
+
+
+@pytest.mark.parametrize("content", [b"", b"{", b"[1]", b"{}", b"\xff\xfe", b"null"])
+def test_a_manifest_of_others_is_part_of_it_as_it_is(content, tmp_path):
+    folder = dataset(tmp_path, {"test": pictures(4)})
+    before = checksum(folder)
+    (tmp_path / "manifest.json").write_bytes(content)
+    assert checksum(folder) != before
+
+
 @pytest.mark.parametrize("change", ["add", "remove", "rename", "repaint"])
 def test_it_sees_changes_in_folders_of_classes(change, tmp_path):
     for number, name in enumerate(("cat", "dog")):
