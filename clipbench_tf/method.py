@@ -3,6 +3,7 @@
 CLIP, SLIP, FILIP, DeCLIP and DeFILIP are all this class with other objectives (Figure 1).
 """
 
+import inspect
 import math
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -70,6 +71,12 @@ class Method(keras.Model):
         if chunks < 1:
             raise ValueError(f"chunks is {chunks}; it must be at least 1.")
         self.chunks, self.separate_views, self.xla = chunks, separate_views, xla
+        # Whether training leaves out the padding of captions; XLA would not know their lengths.
+        self.packs_texts = (
+            "packed" in inspect.signature(text_encoder.call).parameters
+            and not xla
+            and not any(objective.count_padding for objective in objectives)
+        )
         self.image_encoder, self.text_encoder = image_encoder, text_encoder
         self.objectives = list(objectives)
         self.locked = dict(locked or {})
@@ -176,12 +183,17 @@ class Method(keras.Model):
 
     def encode_texts(self, ids: tf.Tensor, training: bool = False) -> tuple[TextFeatures, ...]:
         """int32 [B, T, L] -> a `TextFeatures` for each view, in one pass of the tower."""
-        return _by_view(lambda flat: self._encode(self.text_encoder, flat, training), ids)
+        options = {"packed": True} if training and self.packs_texts else {}
+        return _by_view(
+            lambda flat: self._encode(self.text_encoder, flat, training, **options), ids
+        )
 
-    def _encode(self, tower: keras.layers.Layer, x: tf.Tensor, training: bool) -> Any:
+    def _encode(
+        self, tower: keras.layers.Layer, x: tf.Tensor, training: bool, **options: bool
+    ) -> Any:
         training = training and tower.trainable
         if not (self.xla and self.built):
-            return tower(x, training=training)
+            return tower(x, training=training, **options)
         # One function for each replica, as each has its own variables.
         return tf.function(lambda inputs: tower(inputs, training=training), jit_compile=True)(x)
 

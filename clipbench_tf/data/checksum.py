@@ -35,8 +35,9 @@ def data_checksum(dataset: Dataset, splits: Sequence[str]) -> str:
     It sees the number of records in each part and the names of the parts; names and sizes of the
     files, where the reader says which they are (`FiledReader`); every byte of shards beside which
     preparation left a manifest with their checksums, whatever version of it that was; and 64
-    records of each split, at equal distances, with all that is in them. It does not see a change in a file without a manifest that
-    leaves its size as it was and touches none of those records. Where files lie does not count.
+    records of each split, at equal distances, with all that is in them. It does not see a change in
+    a file without a manifest that leaves its size as it was and touches none of those records.
+    Where files lie does not count.
 
     Raises:
         DatasetError, OSError: if the data set cannot be read.

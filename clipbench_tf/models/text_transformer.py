@@ -5,6 +5,7 @@ import tensorflow as tf
 
 from clipbench_tf.data.text.vocabulary import MERGES, Vocabulary, clip
 from clipbench_tf.features import TextFeatures
+from clipbench_tf.models.packing import Packing
 from clipbench_tf.models.transformer import Transformer, layer_norm, normal
 
 
@@ -13,7 +14,8 @@ class TextTransformer(keras.layers.Layer):
 
     Call shape: int32 [B, L], L <= context_length -> `TextFeatures`: embedding [B, embed_dim],
     tokens [B, L, width] after the last norm, mask [B, L]. A row without an end token is pooled
-    at position 0.
+    at position 0. With `packed=True`, padding is left out (see `packing.py`): its tokens are zero,
+    all else is the same, sooner.
 
     Deviates: the paper's released code gives the projection a bias; CLIP's has none
     (`projection_bias`).
@@ -74,13 +76,20 @@ class TextTransformer(keras.layers.Layer):
             (self.context_length, self.width), normal(0.01), name="positional_embedding"
         )
 
-    def call(self, ids: tf.Tensor) -> TextFeatures:
-        x = self.token_embedding(ids)
-        x += tf.cast(self.positional_embedding, x.dtype)[: tf.shape(ids)[1]]
-        x = self.ln_final(self.transformer(x))
+    def call(self, ids: tf.Tensor, packed: bool = False) -> TextFeatures:
+        positions = tf.cast(self.positional_embedding, self.compute_dtype)
         # By the end token's id, not by the highest id: the mask token is higher than the end token.
-        end = tf.argmax(tf.cast(tf.equal(ids, self.vocabulary.end), tf.int32), axis=1)
-        pooled = tf.gather(x, end, axis=1, batch_dims=1)
+        ends = tf.cast(tf.equal(ids, self.vocabulary.end), tf.int32)
+        if packed:
+            packing = Packing(tf.cumsum(ends, axis=1, exclusive=True) < 1)
+            x = self.token_embedding(packing.pack(tf.reshape(ids, [-1])))
+            x += tf.gather(positions, packing.columns)
+            x = packing.unpack(self.ln_final(self.transformer(x, packing=packing)))
+            x = tf.reshape(x, [-1, packing.length, self.width])
+        else:
+            x = self.token_embedding(ids) + positions[: tf.shape(ids)[1]]
+            x = self.ln_final(self.transformer(x))
+        pooled = tf.gather(x, tf.argmax(ends, axis=1), axis=1, batch_dims=1)
         return TextFeatures(self.proj(pooled), x, word_mask(ids, self.vocabulary))
 
 

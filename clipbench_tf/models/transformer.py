@@ -6,21 +6,31 @@ from collections.abc import Callable
 import keras
 import tensorflow as tf
 
+from clipbench_tf.models.layer_norm import LayerNorm
+from clipbench_tf.models.packing import Packing
+
 
 @tf.custom_gradient
 def quick_gelu(x: tf.Tensor) -> tuple[tf.Tensor, Callable[[tf.Tensor], tf.Tensor]]:
     """x * sigmoid(1.702 x), CLIP's approximation of GELU, of any shape.
 
-    Its gradient is one compiled pass that stores only `x`, where autodiff makes seven; the function
-    itself does not use XLA, so that exports do not either.
+    Value and gradient are one compiled pass each, in float32, that store only `x`.
     """
-    return x * tf.sigmoid(1.702 * x), lambda upstream: _quick_gelu_gradient(x, upstream)
+    return _quick_gelu(x), lambda upstream: _quick_gelu_gradient(x, upstream)
+
+
+@tf.function(jit_compile=True, autograph=False, reduce_retracing=True)
+def _quick_gelu(x: tf.Tensor) -> tf.Tensor:
+    wide = tf.cast(x, tf.float32)
+    return tf.cast(wide * tf.sigmoid(1.702 * wide), x.dtype)
 
 
 @tf.function(jit_compile=True, autograph=False, reduce_retracing=True)
 def _quick_gelu_gradient(x: tf.Tensor, upstream: tf.Tensor) -> tf.Tensor:
-    gate = tf.sigmoid(1.702 * x)
-    return upstream * (gate + 1.702 * x * gate * (1 - gate))
+    wide = tf.cast(x, tf.float32)
+    gate = tf.sigmoid(1.702 * wide)
+    slope = gate + 1.702 * wide * gate * (1 - gate)
+    return tf.cast(tf.cast(upstream, tf.float32) * slope, x.dtype)
 
 
 def gelu(x: tf.Tensor) -> tf.Tensor:
@@ -42,15 +52,16 @@ def torch_uniform(fan_in: int) -> keras.initializers.Initializer:
     return keras.initializers.RandomUniform(-bound, bound)
 
 
-def layer_norm(name: str) -> keras.layers.LayerNormalization:
+def layer_norm(name: str) -> LayerNorm:
     """Layer norm with CLIP's epsilon of 1e-5."""
-    return keras.layers.LayerNormalization(epsilon=1e-5, name=name)
+    return LayerNorm(epsilon=1e-5, name=name)
 
 
 class Attention(keras.layers.Layer):
     """Multi-head self-attention with one product for queries, keys and values.
 
-    Call shape: [B, L, D] -> [B, L, D]. With `causal`, position i sees positions <= i only.
+    Call shape: [B, L, D] -> [B, L, D]. With `causal`, position i sees positions <= i only; rows can
+    then come without their padding, [N, D] -> [N, D].
     """
 
     def __init__(self, *, width: int, heads: int, depth: int, causal: bool, name: str) -> None:
@@ -69,21 +80,29 @@ class Attention(keras.layers.Layer):
         self.in_proj.build(input_shape)
         self.out_proj.build(input_shape)
 
-    def call(self, x: tf.Tensor) -> tf.Tensor:
-        length, head = tf.shape(x)[1], self.width // self.heads
-        qkv = tf.reshape(self.in_proj(x), [-1, length, 3, self.heads, head])
-        q, k, v = tf.unstack(tf.transpose(qkv, [2, 0, 3, 1, 4]))
+    def call(self, x: tf.Tensor, packing: Packing | None = None) -> tf.Tensor:
+        qkv = self.in_proj(x)
+        if packing is None:
+            return self.out_proj(self._attended(qkv, tf.shape(x)[1]))
+        out = self._attended(packing.unpack(qkv), packing.length)
+        return self.out_proj(packing.pack(tf.reshape(out, [-1, self.width])))
+
+    def _attended(self, qkv: tf.Tensor, length: tf.Tensor) -> tf.Tensor:
+        """Queries, keys and values, B * `length` rows of 3 D -> the joined heads, [B, L, D]."""
+        head = self.width // self.heads
+        parts = tf.reshape(qkv, [-1, length, 3, self.heads, head])
+        q, k, v = tf.unstack(tf.transpose(parts, [2, 0, 3, 1, 4]))
         logits = tf.cast(tf.matmul(q * head**-0.5, k, transpose_b=True), tf.float32)
         if self.causal:
             logits += tf.linalg.band_part(tf.fill([length, length], -1e9), 0, -1) * (
                 1.0 - tf.eye(length)
             )
         out = tf.matmul(tf.cast(tf.nn.softmax(logits), v.dtype), v)
-        return self.out_proj(tf.reshape(tf.transpose(out, [0, 2, 1, 3]), [-1, length, self.width]))
+        return tf.reshape(tf.transpose(out, [0, 2, 1, 3]), [-1, length, self.width])
 
 
 class Block(keras.layers.Layer):
-    """x + attention(norm(x)), then x + mlp(norm(x)). Call shape: [B, L, D] -> [B, L, D].
+    """x + attention(norm(x)), then x + mlp(norm(x)). Call shape: that of `Attention`.
 
     Without `training`, each activation is fused with the product before it.
     """
@@ -123,8 +142,10 @@ class Block(keras.layers.Layer):
             layer.build(input_shape)
         self.c_proj.build((*input_shape[:-1], self.c_fc.units))
 
-    def call(self, x: tf.Tensor, training: bool = False) -> tf.Tensor:
-        x += self.attn(self.ln_1(x))
+    def call(
+        self, x: tf.Tensor, training: bool = False, packing: Packing | None = None
+    ) -> tf.Tensor:
+        x += self.attn(self.ln_1(x), packing=packing)
         y = self.ln_2(x)
         if training or not self.quick:  # TensorFlow fuses exact GELU without help
             return x + self.c_proj(self.c_fc(y))
@@ -148,7 +169,7 @@ def _scaled(x: tf.Tensor, layer: keras.layers.Dense) -> tf.Tensor:
 
 
 class Transformer(keras.layers.Layer):
-    """`depth` blocks in sequence. Call shape: [B, L, D] -> [B, L, D].
+    """`depth` blocks in sequence. Call shape: that of `Attention`.
 
     With `recompute`, training keeps only the input of each block and computes the rest again for
     the gradient (Chen et al. 2016): the same numbers in less memory, for a third more operations.
@@ -186,8 +207,10 @@ class Transformer(keras.layers.Layer):
         for block in self.blocks:
             block.build(input_shape)
 
-    def call(self, x: tf.Tensor, training: bool = False) -> tf.Tensor:
+    def call(
+        self, x: tf.Tensor, training: bool = False, packing: Packing | None = None
+    ) -> tf.Tensor:
         for block in self.blocks:
-            run = functools.partial(block.__call__, training=training)
+            run = functools.partial(block.__call__, training=training, packing=packing)
             x = tf.recompute_grad(run)(x) if self.recompute else run(x)
         return x

@@ -1,5 +1,6 @@
 """The report of a plan as text."""
 
+from clipbench_tf.planning.costs.workload import Workload
 from clipbench_tf.planning.data_set import Pairs
 from clipbench_tf.planning.plan import PICTURES_PER_CORE, Plan
 from clipbench_tf.planning.remedies import Remedy
@@ -15,7 +16,7 @@ def text(name: str, plan: Plan, pairs: Pairs, remedy: Remedy | None, recipe: str
         f"  data     {pairs.examples:,} pairs, from {pairs.source}",
         f"  recipe   {recipe}, {plan.steps:,} steps of {work.gathered:,} pairs",
         f"  device   {work.batch} pairs, {work.image_views} image and {work.text_views} text "
-        f"views, {work.text_length} text positions{_options(plan)}",
+        f"views, {work.text_length} text positions{_computed(work)}{_options(plan)}",
         "",
         *_parts(plan),
         "",
@@ -30,6 +31,13 @@ def text(name: str, plan: Plan, pairs: Pairs, remedy: Remedy | None, recipe: str
         *notes(plan, remedy),
     ]
     return "\n".join(lines)
+
+
+def _computed(work: Workload) -> str:
+    """How many of the text positions are no padding."""
+    if work.text_positions >= work.text_length:
+        return ""
+    return f" ({work.text_positions:.0f} on average without padding)"
 
 
 def notes(plan: Plan, remedy: Remedy | None) -> list[str]:

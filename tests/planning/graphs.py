@@ -1,6 +1,7 @@
 """What TensorFlow computes and keeps, counted in the graph of a training step."""
 
 import math
+from collections.abc import Container
 
 import tensorflow as tf
 from tensorflow.python.framework import ops
@@ -50,11 +51,14 @@ class StepGraph:
                 waiting += [tensor.op for tensor in op.inputs]
         return found
 
-    def flops(self, *, products_only: bool = True) -> tuple[float, float]:
-        """Floating-point operations by TensorFlow's registry: forward, backward."""
+    def flops(self, kinds: Container[str] | None = PRODUCTS) -> tuple[float, float]:
+        """Floating-point operations by TensorFlow's registry: forward, backward.
+
+        `kinds` of operations are counted, or all.
+        """
         totals = {True: 0.0, False: 0.0}
         for op in self.graph.get_operations():
-            if op.name in self.needed and (op.type in PRODUCTS or not products_only):
+            if op.name in self.needed and (kinds is None or op.type in kinds):
                 totals[op.name in self.forward] += self._flops(op)
         return totals[True], totals[False]
 

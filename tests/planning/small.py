@@ -46,7 +46,7 @@ def batch() -> Batch:
 def method(
     *objectives: Objective, recompute: bool = False, image=None, **options: object
 ) -> Method:
-    """Image-text InfoNCE and other `objectives` on small towers, built."""
+    """Image-text InfoNCE and other `objectives` on small towers, built; padding is computed."""
     made = Method(
         image_encoder=image or vit(recompute=recompute),
         text_encoder=text(recompute=recompute),
@@ -54,6 +54,7 @@ def method(
         **options,
     )
     made.build(batch())
+    made.packs_texts = False  # so that the graph knows its sizes
     return made
 
 
@@ -64,6 +65,7 @@ def work(made: Method, **changes: object) -> Workload:
         "image_views": VIEWS,
         "text_views": VIEWS,
         "text_length": LENGTH,
+        "text_positions": LENGTH,
         "masked": PAIRS * LENGTH,
         "dtype": made.compute_dtype,
         "chunks": made.chunks,

@@ -67,10 +67,15 @@ def tower(folder: Path, name: str, *, kind: str, model: str, precision: str, bat
 
 @contextlib.contextmanager
 def _built(method: str, model: str, precision: str, batch: int) -> Iterator[Parts]:
-    """The parts of a run; what Keras keeps of them is forgotten in the end."""
+    """The parts of a run; what Keras keeps of them is forgotten in the end.
+
+    XLA must know the number of rows, so the padding of captions is not left out.
+    """
     policy = keras.config.dtype_policy()
     try:
-        yield from_gin(method, precision, batch, model=model)
+        parts = from_gin(method, precision, batch, model=model)
+        parts.method.packs_texts = False
+        yield parts
     finally:
         keras.config.set_dtype_policy(policy)
         keras.utils.clear_session()

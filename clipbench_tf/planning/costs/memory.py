@@ -121,7 +121,7 @@ def signal(objective: signals.Objective, method: Method, work: Workload) -> Cost
         found = signals.costs(objective, method, work)
     except signals.UnknownObjective:
         return Costs()
-    return found + Costs(moved=sum(PASSES["transformer"][FLOAT32]) * found.saved)
+    return found + Costs(moved=sum(PASSES["objective"][FLOAT32]) * found.saved)
 
 
 def number_bytes(dtype: str) -> int:

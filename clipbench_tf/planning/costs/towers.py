@@ -1,7 +1,7 @@
 """Costs of the towers, op by op as the layers are written, without fusion.
 
-What is saved is what TensorFlow's gradients of these layers read, as Keras 3.15 composes the
-layers; the tests count it in the graph of a training step.
+What is saved is what the gradients of these layers read; the tests count it in the graph of a
+training step.
 """
 
 import dataclasses
@@ -71,9 +71,9 @@ def _(encoder: VisionTransformer, items: float, work: Workload) -> Costs:
         # No gradient of the pixels is taken.
         product(items * encoder.patches, 3 * patch**2, width, weight_bytes=size, gradients=trained)
         + Costs(saved=trained * size * pixels, working=4.0 * pixels)
-        + layer_norm(items * positions, width)
+        + layer_norm(items * positions, width, size)
         + transformer(encoder.transformer, items, positions, work, work.recompute_images)
-        + layer_norm(items, width)
+        + layer_norm(items, width, size)
         + product(items, width, encoder.embed_dim, weight_bytes=size)
         + Costs(saved=size * items * width)  # the projection's input
     )
@@ -81,26 +81,38 @@ def _(encoder: VisionTransformer, items: float, work: Workload) -> Costs:
 
 @costs.register
 def _(encoder: TextTransformer, items: float, work: Workload) -> Costs:
-    width, size = encoder.width, work.bytes
+    width, size, rows = encoder.width, work.bytes, items * work.text_positions
     # The embedding table, cast to the compute dtype before the lookup.
     table = size * encoder.token_embedding.input_dim * width if work.mixed else 0
     return (
         Costs(working=table)
-        + transformer(encoder.transformer, items, work.text_length, work, work.recompute_texts)
-        + layer_norm(items * work.text_length, width)
+        + transformer(
+            encoder.transformer, items, work.text_length, work, work.recompute_texts, rows
+        )
+        + layer_norm(rows, width, size)
         + product(items, width, encoder.embed_dim, weight_bytes=size)
         + Costs(saved=size * items * width)
     )
 
 
 def transformer(
-    layer: Transformer, items: float, length: int, work: Workload, recompute: bool
+    layer: Transformer,
+    items: float,
+    length: int,
+    work: Workload,
+    recompute: bool,
+    rows: float | None = None,
 ) -> Costs:
-    """Costs of all blocks; with `recompute`, only their inputs are saved."""
+    """Costs of all blocks; with `recompute`, only their inputs are saved.
+
+    Args:
+        rows: positions of all items, if some of `items` times `length` are left out.
+    """
     if not layer.blocks:
         return Costs()
     first, depth = layer.blocks[0], len(layer.blocks)  # all blocks are equal
-    one = block(first, items, length, work)
+    rows = items * length if rows is None else rows
+    one = block(first, items, length, rows, work)
     forward, backward = PASSES["transformer"][work.bytes]
     if not recompute:
         # The gradients of one block at a time take as much memory as its activations.
@@ -108,42 +120,44 @@ def transformer(
         return dataclasses.replace(one.times(depth), working=one.saved)
     width, hidden = first.attn.width, first.c_fc.units
     # A block's gradient does not need its last product, which is therefore not recomputed.
-    again = one.forward - 2.0 * items * length * hidden * width
+    again = one.forward - 2.0 * rows * hidden * width
     return dataclasses.replace(
         Costs(
             forward=one.forward,
             backward=one.backward + again,
-            saved=work.bytes * items * length * width,
+            saved=work.bytes * rows * width,
             moved=(2 * forward + backward) * one.saved,
         ).times(depth),
         working=2 * one.saved + one.narrow_weights,
     )
 
 
-def block(layer: Block, items: float, length: int, work: Workload) -> Costs:
-    """x + attention(norm(x)), then x + mlp(norm(x))."""
+def block(layer: Block, items: float, length: int, rows: float, work: Workload) -> Costs:
+    """x + attention(norm(x)), then x + mlp(norm(x)); attention alone sees `items` x `length`."""
     width, hidden, heads = layer.attn.width, layer.c_fc.units, layer.attn.heads
-    rows, size = items * length, work.bytes
+    size = work.bytes
     # Softmax in float32 for its own gradient, in the compute dtype for the product's.
     weights = items * heads * length**2 * (4 + (size if work.mixed else 0))
     attend = 2 * 2.0 * items * length**2 * width
     return (
-        layer_norm(rows, width, output=size)
+        layer_norm(rows, width, size, output=size)
         + product(rows, width, 3 * width, weight_bytes=size)
-        + Costs(saved=3 * size * rows * width + weights, forward=attend, backward=2 * attend)
+        + Costs(saved=3 * size * items * length * width + weights)
+        + Costs(forward=attend, backward=2 * attend)
         + product(rows, width, width, weight_bytes=size)
         + Costs(saved=size * rows * width)
-        + layer_norm(rows, width, output=size)
+        + layer_norm(rows, width, size, output=size)
         + product(rows, width, hidden, weight_bytes=size)
         + Costs(saved=2 * size * rows * hidden)  # before and after the activation
         + product(rows, hidden, width, weight_bytes=size)
     )
 
 
-def layer_norm(rows: float, width: float, output: int = 0) -> Costs:
-    """Keras's composed layer norm saves its input, its factors, and three float32 a row.
+def layer_norm(rows: float, width: float, size: int, output: int = 0) -> Costs:
+    """A layer norm saves its input.
 
     Args:
+        size: bytes of a number of the input.
         output: bytes of a number of the output, if a product saves it.
     """
-    return Costs(saved=rows * ((8 + output) * width + 12))
+    return Costs(saved=rows * (size + output) * width)

@@ -18,6 +18,8 @@ class Workload:
         image_views: number of views of each picture.
         text_views: number of views of each caption.
         text_length: positions of a caption as the tower gets it, padding included.
+        text_positions: of these, the mean number that is computed; less than `text_length` where
+            the padding is left out.
         masked: mean number of tokens that masked language modelling predicts on this replica.
         dtype: in which the towers compute.
         chunks: parts in which the batch is encoded.
@@ -30,6 +32,7 @@ class Workload:
     image_views: int = 1
     text_views: int = 1
     text_length: int = 77
+    text_positions: float = 77.0
     masked: float = 0.0
     dtype: str = "float32"
     chunks: int = 1
@@ -59,7 +62,7 @@ def workload(
 
     Args:
         text_length: positions of a caption after trimming.
-        caption_tokens: mean number of tokens of a caption that may be masked.
+        caption_tokens: mean number of tokens of a caption between start and end.
 
     Raises:
         ValueError: if the global batch is not divisible by `replicas`, or a replica's by `chunks`.
@@ -85,6 +88,7 @@ def workload(
         image_views=len(pipeline.image_views.views),
         text_views=pipeline.text_views,
         text_length=text_length,
+        text_positions=min(caption_tokens + 2, text_length) if method.packs_texts else text_length,
         masked=batch * pipeline.mask_probability * min(caption_tokens, text_length),
         dtype=method.compute_dtype,
         chunks=method.chunks,
