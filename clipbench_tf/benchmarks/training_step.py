@@ -14,10 +14,12 @@ its processor pads them, and pictures that are normalised already, whereas ours 
 no ResNet. With `--peer=open_clip` the peer is open_clip at its best (peers/open_clip_step.py), and
 "peer_compiled" the same by torch.compile.
 
-`--methods` times all five methods on natural captions instead, ours alone. `--memory` is about the
-peak memory of one batch of CLIP instead of the speed, ours alone: as it is, with the blocks of both
-towers recomputed (`recompute`), with the batch encoded in four parts (`Method.chunks`), and with
-both.
+`--methods` times all five methods on natural captions instead, ours alone, beside a limit: their
+products and convolutions at the speed of large products, and unavoidable passes over memory at the
+speed of adding two long arrays (ours/limits.py), both measured in turns with the steps. `--memory`
+is about the peak memory of one batch of CLIP instead of the speed, ours alone: as it is, with the
+blocks of both towers recomputed (`recompute`), with the batch encoded in four parts
+(`Method.chunks`), and with both.
 
 What was tried
 --------------
@@ -52,6 +54,7 @@ from clipbench_tf.benchmarks.harness.measure import Unit
 
 METHODS = ("clip", "slip", "filip", "declip", "defilip")
 _OURS = "clipbench_tf.benchmarks.ours.training_step:step"
+_LIMITS = "clipbench_tf.benchmarks.ours.limits"
 _PEERS = {
     "transformers": "clipbench_tf.benchmarks.peers.training_step:step",
     "open_clip": "clipbench_tf.benchmarks.peers.open_clip_step:step",
@@ -97,10 +100,44 @@ def cases(
                     yield _case(saving, common | own, "", repetitions)
                 continue
             common["batches"] = _BATCHES
-            for name in METHODS if methods else METHODS[:1]:
-                for natural in (True,) if methods else (True, False):
-                    own = {"method": name, "natural": natural}
-                    yield _case("", common | own, "" if methods else peer, repetitions)
+            if methods:
+                for name in METHODS:
+                    own = {"method": name, "natural": True}
+                    yield _limited(common | own, repetitions)
+                continue
+            for natural in (True, False):
+                own = {"method": METHODS[0], "natural": natural}
+                yield _case("", common | own, peer, repetitions)
+
+
+def _limited(ours: Mapping[str, Any], repetitions: int) -> dict:
+    """A case beside the least time that its step would take on this machine."""
+    from clipbench_tf.benchmarks.ours import limits  # which needs TensorFlow
+
+    products = {"precision": ours["precision"]}
+    found = compare(
+        _name(ours, ""),
+        Unit("pairs/s", ours["batch"] * ours["batches"]),
+        {
+            OURS: Side(_OURS, ours),
+            "products": Side(f"{_LIMITS}:products", products),
+            "passes": Side(f"{_LIMITS}:passes"),
+        },
+        repetitions=repetitions,
+    )
+    pairs = ours["batch"] * ours["batches"]
+    speed = limits.OPERATIONS / pairs * found.pop("products")  # of "pairs" a second
+    bandwidth = limits.BYTES / pairs * found.pop("passes")
+    operations, moved = limits.least_work(**{k: v for k, v in ours.items() if k != "natural"})
+    seconds = {"products": operations / speed, "passes": moved / bandwidth}
+    limit = pairs / sum(seconds.values())
+    return found | {
+        "limit": float(f"{limit:.4g}"),
+        "share_of_limit": round(found[OURS] / limit, 3),
+        "limit_seconds": {name: float(f"{one:.4g}") for name, one in seconds.items()},
+        "gflops": round(speed / 1e9),
+        "gigabytes_per_second": round(bandwidth / 1e9, 1),
+    }
 
 
 def _case(saving: str, ours: Mapping[str, Any], peer: str, repetitions: int) -> dict:
@@ -111,13 +148,18 @@ def _case(saving: str, ours: Mapping[str, Any], peer: str, repetitions: int) -> 
     elif peer:
         sides[PEER] = Side(_PEERS[peer], theirs)
         sides["peer_compiled"] = Side(_PEERS[peer], theirs | {"compiled": True})
-    captions = "natural" if ours["natural"] else "77 ids"
-    case = f"{ours['method']}, B={ours['batch']}, {captions}, {ours['precision']}"
-    if ours["model"] != MODELS[0] or peer == "open_clip":
-        case += f", {ours['model']}" + ", open_clip" * (peer == "open_clip")
+    case = _name(ours, peer)
     return compare(
         f"{case}, {saving}" if saving else case,
         Unit("pairs/s", ours["batch"] * ours["batches"]),
         sides,
         repetitions=repetitions,
     )
+
+
+def _name(ours: Mapping[str, Any], peer: str) -> str:
+    captions = "natural" if ours["natural"] else "77 ids"
+    case = f"{ours['method']}, B={ours['batch']}, {captions}, {ours['precision']}"
+    if ours["model"] != MODELS[0] or peer == "open_clip":
+        case += f", {ours['model']}" + ", open_clip" * (peer == "open_clip")
+    return case
