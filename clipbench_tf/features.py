@@ -4,7 +4,8 @@ Shapes in letters: B batch, V image views, T text views, H and W pixels, P patch
 positions, D width of a tower, E width of the shared embedding space.
 """
 
-from typing import NamedTuple, TypedDict
+from collections.abc import Callable
+from typing import Any, NamedTuple, TypedDict
 
 import tensorflow as tf
 
@@ -46,3 +47,17 @@ class Features(NamedTuple):
 def unit(vectors: tf.Tensor, epsilon: float = 1e-12) -> tf.Tensor:
     """Scales the last axis of `vectors` [..., E] to length 1, in float32."""
     return tf.math.l2_normalize(tf.cast(vectors, tf.float32), axis=-1, epsilon=epsilon)
+
+
+def by_view(encode: Callable[[tf.Tensor], Any], views: tf.Tensor) -> tuple[Any, ...]:
+    """Runs `encode` once on `views` [B, V, ...], views joined; its named tuple, for each view."""
+    count = views.shape[1]
+    shape = tf.shape(views)
+    # View-major, so that the split below is a slice.
+    flat = tf.reshape(
+        tf.experimental.numpy.swapaxes(views, 0, 1), tf.concat([[-1], shape[2:]], axis=0)
+    )
+    flat.set_shape([None, *views.shape[2:]])
+    outputs = encode(flat)
+    parts = [tf.split(output, count) for output in outputs]
+    return tuple(type(outputs)(*part) for part in zip(*parts, strict=True))

@@ -12,9 +12,9 @@ import keras
 import tensorflow as tf
 
 from clipbench_tf.distribution import replicas
-from clipbench_tf.features import Batch, Features, ImageFeatures, TextFeatures
+from clipbench_tf.features import Batch, Features, ImageFeatures, TextFeatures, by_view
 from clipbench_tf.models import depth
-from clipbench_tf.models.batch_norm import batch_norms
+from clipbench_tf.models.layers.batch_norm import batch_norms
 from clipbench_tf.objectives.objective import Objective
 from clipbench_tf.optimization import gradient_cache
 from clipbench_tf.optimization.loss_scale import LossScale
@@ -179,21 +179,17 @@ class Method(keras.Model):
             return tuple(
                 self._encode(self.image_encoder, v, training) for v in tf.unstack(images, axis=1)
             )
-        return _by_view(lambda flat: self._encode(self.image_encoder, flat, training), images)
+        return by_view(lambda flat: self._encode(self.image_encoder, flat, training), images)
 
     def encode_texts(self, ids: tf.Tensor, training: bool = False) -> tuple[TextFeatures, ...]:
         """int32 [B, T, L] -> a `TextFeatures` for each view, in one pass of the tower."""
-        options = {"packed": True} if training and self.packs_texts else {}
-        return _by_view(
-            lambda flat: self._encode(self.text_encoder, flat, training, **options), ids
-        )
+        more = {"packed": True} if training and self.packs_texts else {}
+        return by_view(lambda flat: self._encode(self.text_encoder, flat, training, **more), ids)
 
-    def _encode(
-        self, tower: keras.layers.Layer, x: tf.Tensor, training: bool, **options: bool
-    ) -> Any:
+    def _encode(self, tower: keras.layers.Layer, x: tf.Tensor, training: bool, **more: bool) -> Any:
         training = training and tower.trainable
         if not (self.xla and self.built):
-            return tower(x, training=training, **options)
+            return tower(x, training=training, **more)
         # One function for each replica, as each has its own variables.
         return tf.function(lambda inputs: tower(inputs, training=training), jit_compile=True)(x)
 
@@ -296,17 +292,3 @@ class Method(keras.Model):
             self.train_function = replicas.distributed(
                 self.train_step, tf.distribute.get_strategy()
             )
-
-
-def _by_view(encode, views: tf.Tensor) -> tuple:
-    """Runs `encode` once on `views` [B, V, ...] and splits its outputs by view."""
-    count = views.shape[1]
-    shape = tf.shape(views)
-    # View-major, so that the split below is a slice.
-    flat = tf.reshape(
-        tf.experimental.numpy.swapaxes(views, 0, 1), tf.concat([[-1], shape[2:]], axis=0)
-    )
-    flat.set_shape([None, *views.shape[2:]])
-    outputs = encode(flat)
-    parts = [tf.split(output, count) for output in outputs]
-    return tuple(type(outputs)(*part) for part in zip(*parts, strict=True))

@@ -7,7 +7,7 @@ import tensorflow as tf
 
 from clipbench_tf.features import ImageFeatures
 from clipbench_tf.models.attention_pool import AttentionPool
-from clipbench_tf.models.batch_norm import BatchNorm
+from clipbench_tf.models.layers.batch_norm import BatchNorm
 from clipbench_tf.models.pixels import IMAGENET, Normalize
 from clipbench_tf.models.transformer import normal, torch_uniform
 

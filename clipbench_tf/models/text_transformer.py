@@ -5,7 +5,7 @@ import tensorflow as tf
 
 from clipbench_tf.data.text.vocabulary import MERGES, Vocabulary, clip
 from clipbench_tf.features import TextFeatures
-from clipbench_tf.models.packing import Packing
+from clipbench_tf.models.layers.packing import Packing
 from clipbench_tf.models.transformer import Transformer, layer_norm, normal
 
 

@@ -6,8 +6,8 @@ from collections.abc import Callable
 import keras
 import tensorflow as tf
 
-from clipbench_tf.models.layer_norm import LayerNorm
-from clipbench_tf.models.packing import Packing
+from clipbench_tf.models.layers.layer_norm import LayerNorm
+from clipbench_tf.models.layers.packing import Packing
 
 
 @tf.custom_gradient

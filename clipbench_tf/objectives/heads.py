@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import keras
 import tensorflow as tf
 
-from clipbench_tf.models.batch_norm import BatchNorm
+from clipbench_tf.models.layers.batch_norm import BatchNorm
 
 
 class Linear(keras.layers.Dense):

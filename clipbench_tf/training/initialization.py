@@ -12,7 +12,7 @@ import tensorflow as tf
 
 from clipbench_tf.distribution import replicas
 from clipbench_tf.method import Method
-from clipbench_tf.models.batch_norm import batch_norms
+from clipbench_tf.models.layers.batch_norm import batch_norms
 from clipbench_tf.training import position_embeddings
 from clipbench_tf.training.saved_weights import InitializationError, SavedWeights
 

@@ -201,24 +201,6 @@ def test_objectives_must_have_different_names():
     np.testing.assert_allclose(logs["loss"], 1.5 * logs["loss/again"], rtol=1e-6)
 
 
-def test_the_padding_of_captions_changes_no_gradient():
-    objectives = [*declip()[:3], FineGrained(width=5)]  # what keeps nothing from call to call
-    method, sample = compiled(objectives, batch(views=2, texts=2)), batch(views=2, texts=2)
-    assert method.packs_texts
-    packed = gradients(method, sample)
-    method.packs_texts = False
-    for one, other in zip(packed, gradients(method, sample), strict=True):
-        assert (one is None) == (other is None)
-        if one is not None:
-            np.testing.assert_allclose(one, other, rtol=1e-4, atol=1e-5)
-
-
-def test_padding_is_computed_where_something_reads_it_or_xla_compiles_the_towers():
-    assert Method(**towers(), objectives=[FineGrained()]).packs_texts
-    assert not Method(**towers(), objectives=[FineGrained(count_padding=True)]).packs_texts
-    assert not Method(**towers(), objectives=[ImageText()], xla=True).packs_texts
-
-
 def test_what_no_objective_uses_is_left_alone():
     method = compiled([FineGrained(width=5)])
     unused = [method.image_encoder.proj.kernel, method.text_encoder.proj.kernel]

@@ -9,8 +9,8 @@ import tensorflow as tf
 
 from clipbench_tf.method import Method
 from clipbench_tf.models import depth
-from clipbench_tf.models.batch_norm import BatchNorm
 from clipbench_tf.models.hub_image import HubImage
+from clipbench_tf.models.layers.batch_norm import BatchNorm
 from clipbench_tf.models.modified_resnet import ModifiedResNet
 from clipbench_tf.models.text_transformer import TextTransformer
 from clipbench_tf.models.vision_transformer import VisionTransformer

@@ -33,6 +33,7 @@ ROOMS = (
     "data.emoji",
     "data.emoji.build",
     "data.openclipart",
+    "models.layers",
     "models",
     "objectives.similarity",
     "objectives",

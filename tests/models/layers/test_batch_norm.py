@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from clipbench_tf.models.batch_norm import BatchNorm
+from clipbench_tf.models.layers.batch_norm import BatchNorm
 
 RNG = np.random.default_rng(0)
 MAPS = (3.0 + 2.0 * RNG.normal(size=(4, 3, 5, 6))).astype("float32")

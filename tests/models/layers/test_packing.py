@@ -5,7 +5,7 @@ import pytest
 import tensorflow as tf
 
 from clipbench_tf.data.text.vocabulary import END_ID, MASK_ID, START_ID
-from clipbench_tf.models.packing import Packing, rounded
+from clipbench_tf.models.layers.packing import Packing, rounded
 from clipbench_tf.models.text_transformer import TextTransformer
 
 LENGTH = 12

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from clipbench_tf.models.layer_norm import LayerNorm
+from clipbench_tf.models.layers.layer_norm import LayerNorm
 
 
 def by_hand(x: np.ndarray, gamma: np.ndarray, beta: np.ndarray) -> np.ndarray:

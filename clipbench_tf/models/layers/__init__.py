@@ -1,0 +1,1 @@
+"""Layers that the towers are made of."""
