@@ -49,18 +49,39 @@ def _between(number: tf.Tensor, bounds: tf.Tensor) -> tf.Tensor:
     return bounds[..., 0, :] + number * (bounds[..., 1, :] - bounds[..., 0, :])
 
 
-def resized_columns(picture: tf.Tensor, box: tf.Tensor, size: int) -> tf.Tensor:
+def halvings(boxes: tf.Tensor, size: int) -> tf.Tensor:
+    """int32 in 0..3: how often a picture can be halved so that no box is smaller than `size`.
+
+    Args:
+        boxes: int32 [V, 4] (y, x, height, width), in pixels of the whole picture.
+        size: width and height of the views.
+    """
+    least = tf.reduce_min(boxes[:, 2:])
+    return tf.reduce_sum(tf.cast(least >= size * tf.constant([2, 4, 8]), tf.int32))
+
+
+def resized_columns(
+    picture: tf.Tensor, box: tf.Tensor, size: int, reduction: tf.Tensor | int = 1
+) -> tf.Tensor:
     """Crops `picture` uint8 [H, W, 3] to `box` and resizes: columns, uint8 [size, 3, size].
 
     The axes of the result are x, channel and y. This order costs one transposition less
     than [y, x, channel] and keeps each channel contiguous for the colour operations; turn it
     with `tf.transpose(columns, [2, 0, 1])`. Equals PIL's bilinear resize (antialiased where it
     shrinks) to one level of 255: PIL rounds between the two passes too.
+
+    Args:
+        box: int32 [4] (y, x, height, width), in pixels of the whole picture.
+        reduction: how many times smaller than the whole `picture` was decoded.
     """
-    y, x, height, width = tf.unstack(box)
-    part = tf.slice(picture, [y, x, 0], [height, width, 3])
-    scale = float(size) / tf.cast(box[2:], tf.float32)
-    return _resample(part, scale, tf.zeros([2]), size)
+    box, reduction = tf.cast(box, tf.float32), tf.cast(reduction, tf.float32)
+    start, sides = box[:2] / reduction, box[2:] / reduction
+    first = tf.floor(start)
+    end = tf.minimum(tf.cast(tf.math.ceil(start + sides), tf.int32), tf.shape(picture)[:2])
+    corner = tf.cast(first, tf.int32)
+    part = tf.slice(picture, tf.pad(corner, [[0, 1]]), tf.concat([end - corner, [3]], 0))
+    scale = float(size) / sides
+    return _resample(part, scale, (first - start) * scale, size)
 
 
 def central(

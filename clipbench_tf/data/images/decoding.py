@@ -20,6 +20,8 @@ Deviates: torchvision's loader drops alpha, which shows the colour beneath, ofte
 EXIF blocks, which leaves portraits on their side.
 """
 
+import functools
+
 import tensorflow as tf
 
 from clipbench_tf.data.images.orientation import orientation, upright
@@ -56,6 +58,45 @@ def decode(encoded: tf.Tensor) -> tf.Tensor:
     return picture
 
 
+def stated_shape(encoded: tf.Tensor) -> tf.Tensor:
+    """int32 [2]: height and width in the header of a JPEG as it is stored; 0 for another format.
+
+    Errors: the op raises InvalidArgumentError for a damaged header.
+    """
+    return tf.cond(
+        tf.equal(tf.strings.substr(encoded, 0, 2), b"\xff\xd8"),
+        lambda: tf.io.extract_jpeg_shape(encoded)[:2],
+        lambda: tf.zeros([2], tf.int32),
+    )
+
+
+def decode_smaller(encoded: tf.Tensor, halvings: tf.Tensor) -> tf.Tensor:
+    """Decodes a JPEG at 1, 1/2, 1/4 or 1/8 of its size, rounded up: uint8 [h, w, 3].
+
+    Its cosines of high frequency are left out, which takes less time than to decode all of it.
+
+    Args:
+        encoded: as in `decode`, of a JPEG.
+        halvings: int32 in 0..3.
+
+    Errors: as in `decode`.
+    """
+    picture = tf.switch_case(
+        halvings,
+        [functools.partial(tf.io.decode_jpeg, encoded, 3, ratio=2**n) for n in range(4)],
+    )
+    picture = tf.cond(_is(encoded, _EXIF), lambda: upright(picture, held(encoded)), lambda: picture)
+    picture.set_shape([None, None, 3])
+    return picture
+
+
+def held(encoded: tf.Tensor) -> tf.Tensor:
+    """int32 in 1..8: the orientation of a JPEG with an EXIF block; 1 of one without."""
+    block = tf.where(_is(encoded, _BEHIND_JFIF), 30, 12)
+    found = orientation(tf.strings.substr(encoded, block, 1 << 16))
+    return tf.where(_is(encoded, _EXIF), found, 1)
+
+
 def _is(encoded: tf.Tensor, *patterns: str) -> tf.Tensor:
     return tf.strings.regex_full_match(encoded, "|".join(patterns))
 
@@ -63,8 +104,7 @@ def _is(encoded: tf.Tensor, *patterns: str) -> tf.Tensor:
 def _photograph(encoded: tf.Tensor) -> tf.Tensor:
     """Decodes a JPEG with an EXIF block, upright."""
     picture = tf.io.decode_image(encoded, channels=3, expand_animations=False)
-    block = tf.where(_is(encoded, _BEHIND_JFIF), 30, 12)
-    return upright(picture, orientation(tf.strings.substr(encoded, block, 1 << 16)))
+    return upright(picture, held(encoded))
 
 
 def _on_white(encoded: tf.Tensor) -> tf.Tensor:

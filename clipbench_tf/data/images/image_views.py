@@ -10,7 +10,8 @@ import tensorflow as tf
 
 from clipbench_tf.counter_random import fraction, random_words
 from clipbench_tf.data.images import color_ops, cropping
-from clipbench_tf.data.images.decoding import decode
+from clipbench_tf.data.images.decoding import decode, decode_smaller, held, stated_shape
+from clipbench_tf.data.images.orientation import FLIPS
 
 _ORDERS = list(itertools.permutations(range(4)))
 _SALT = 5  # and 6; other files that draw from an example's seed use other ones
@@ -107,18 +108,51 @@ class ImageViews:
     def crop(self, encoded: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
         """One encoded picture and its seed int32 [2] -> columns uint8 [V, size, 3, size].
 
+        A JPEG of whose crops all are at least twice as large as a view is decoded at a half of its
+        size, or at a quarter or an eighth.
+
         Errors: the op raises InvalidArgumentError where the bytes cannot be decoded.
         """
-        picture = decode(encoded)
+        stated = stated_shape(encoded)
+        return tf.cond(
+            tf.reduce_min(stated) >= 2 * self.size,
+            lambda: self._crop_large(encoded, stated, seed),
+            lambda: self._crop(decode(encoded), seed),
+        )
+
+    def _crop(self, picture: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
+        return self._columns(picture, self._boxes(tf.shape(picture)[:2], seed), 1)
+
+    def _crop_large(self, encoded: tf.Tensor, stated: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
+        """Of a JPEG, decoded no larger than the crops need it."""
+        orientation = held(encoded)
+        shape = tf.where(orientation >= 5, stated[::-1], stated)
+        boxes = self._boxes(shape, seed)
+        halvings = cropping.halvings(boxes, self.size)
+        # The last pixel of a smaller picture may be a part of one; where it is turned, the first.
+        flipped = tf.cast(tf.gather(FLIPS, orientation)[:2], tf.int32)
+        before = flipped * (-shape % 2**halvings)
+        boxes += tf.concat([before, [0, 0]], axis=0)
+        return self._columns(decode_smaller(encoded, halvings), boxes, 2**halvings)
+
+    def _boxes(self, shape: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
+        """A box for each view, in pixels of a picture of `shape`."""
         counters = tf.reshape(tf.range(len(self.views) * cropping.NUMBERS), [-1, cropping.NUMBERS])
-        boxes = cropping.random_boxes(
-            tf.shape(picture)[:2],
+        return cropping.random_boxes(
+            shape,
             fraction(random_words(seed, counters, salt=_SALT)[0]),
             tf.constant([view.scale for view in self.views]),
             tf.constant([view.ratio for view in self.views]),
         )
+
+    def _columns(
+        self, picture: tf.Tensor, boxes: tf.Tensor, reduction: tf.Tensor | int
+    ) -> tf.Tensor:
         return tf.stack(
-            [cropping.resized_columns(picture, box, self.size) for box in tf.unstack(boxes)]
+            [
+                cropping.resized_columns(picture, box, self.size, reduction)
+                for box in tf.unstack(boxes)
+            ]
         )
 
     @tf.autograph.experimental.do_not_convert

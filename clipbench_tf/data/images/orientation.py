@@ -5,7 +5,7 @@ import tensorflow as tf
 
 _TAG = 0x0112  # of the orientation, in the directory of an EXIF block
 # Whether rows, columns and channels are reversed, for each orientation.
-_FLIPS = [[o in (3, 4, 7, 8), o in (2, 3, 6, 7), False] for o in range(9)]
+FLIPS = [[o in (3, 4, 7, 8), o in (2, 3, 6, 7), False] for o in range(9)]
 
 
 def orientation(tiff: tf.Tensor) -> tf.Tensor:
@@ -32,4 +32,4 @@ def orientation(tiff: tf.Tensor) -> tf.Tensor:
 def upright(picture: tf.Tensor, held: tf.Tensor) -> tf.Tensor:
     """Flips and turns `picture`, uint8 [H, W, C], of EXIF orientation `held`, to be upright."""
     turned = tf.transpose(picture, tf.where(held >= 5, [1, 0, 2], [0, 1, 2]))
-    return tf.raw_ops.Reverse(tensor=turned, dims=tf.gather(_FLIPS, held))
+    return tf.raw_ops.Reverse(tensor=turned, dims=tf.gather(FLIPS, held))
