@@ -1,4 +1,4 @@
-"""Two strong views (section 4.1) at 224 pixels of JPEGs of about 500 x 375 pixels.
+"""Two strong views (section 4.1) at 224 pixels of JPEGs of 500 x 375 pixels, or of 1,600 x 1,200.
 
 Ours is the image part of `Pipeline`: `ImageViews.crop` for each picture and `ImageViews.color` for
 batches of 32, through tf.data. It ends with uint8, which the towers normalise.
@@ -50,13 +50,20 @@ _PEER = "clipbench_tf.benchmarks.peers.input_pipeline:views"
 
 
 def cases(pictures: int = 512, repetitions: int = 5) -> Iterator[dict]:
-    """Yields a record for all cores, and one for a single core."""
+    """Yields records for all cores, and for a single one.
+
+    Args:
+        pictures: in a repetition; a quarter of them, if they are large.
+    """
     every = len(os.sched_getaffinity(0))
     for cores in dict.fromkeys([every, 1]):
-        arguments = {"pictures": pictures}
-        yield compare(
-            f"two views, {cores} core{'s' if cores > 1 else ''}",
-            Unit("images/s", pictures),
-            {OURS: Side(_OURS, arguments, cores), PEER: Side(_PEER, arguments, cores)},
-            repetitions=repetitions,
-        )
+        for large in (False, True):
+            count = pictures // 4 if large else pictures
+            arguments = {"pictures": count, "large": large}
+            case = f"two views{' of large ones' if large else ''}"
+            yield compare(
+                f"{case}, {cores} core{'s' if cores > 1 else ''}",
+                Unit("images/s", count),
+                {OURS: Side(_OURS, arguments, cores), PEER: Side(_PEER, arguments, cores)},
+                repetitions=repetitions,
+            )

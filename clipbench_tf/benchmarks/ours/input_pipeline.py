@@ -5,16 +5,16 @@ import itertools
 import tensorflow as tf
 
 from clipbench_tf.benchmarks.harness.job import Job
-from clipbench_tf.benchmarks.samples.pictures import jpegs
+from clipbench_tf.benchmarks.samples.pictures import different
 from clipbench_tf.data.images.image_views import ImageViews, View
 
-_BATCH, _SIZE, _DIFFERENT = 32, 224, 64
+_BATCH, _SIZE = 32, 224
 
 
-def views(pictures: int) -> Job:
+def views(pictures: int, large: bool = False) -> Job:
     """A job whose repetition makes two views of each of `pictures` pictures, in batches."""
     image_views = ImageViews(size=_SIZE, views=(View(), View()))
-    encoded = list(itertools.islice(itertools.cycle(jpegs(_DIFFERENT)), pictures))
+    encoded = list(itertools.islice(itertools.cycle(different(large)), pictures))
     seeds = tf.stack([tf.range(pictures), tf.zeros([pictures], tf.int32)], axis=1)
 
     def crop(picture: tf.Tensor, seed: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:

@@ -9,16 +9,16 @@ from PIL import Image
 
 from clipbench_tf.benchmarks.harness.job import Job
 from clipbench_tf.benchmarks.peers.pil_views import strong_view
-from clipbench_tf.benchmarks.samples.pictures import jpegs
+from clipbench_tf.benchmarks.samples.pictures import different
 
-_BATCH, _DIFFERENT = 32, 64
+_BATCH = 32
 
 
 class _Pictures(torch.utils.data.Dataset):
     """A data set whose item i is both views of picture i."""
 
-    def __init__(self, count: int) -> None:
-        self.count, self.encoded = count, jpegs(_DIFFERENT)
+    def __init__(self, count: int, large: bool) -> None:
+        self.count, self.encoded = count, different(large)
 
     def __len__(self) -> int:
         return self.count
@@ -30,13 +30,13 @@ class _Pictures(torch.utils.data.Dataset):
         return strong_view(picture, pick), strong_view(picture, pick)
 
 
-def views(pictures: int) -> Job:
+def views(pictures: int, large: bool = False) -> Job:
     """A job whose repetition makes two views of each of `pictures` pictures, in batches."""
     cores = len(os.sched_getaffinity(0))
     torch.set_num_threads(1)
     workers = cores if cores > 1 else 0
     loader = torch.utils.data.DataLoader(
-        _Pictures(pictures), _BATCH, num_workers=workers, persistent_workers=workers > 0
+        _Pictures(pictures, large), _BATCH, num_workers=workers, persistent_workers=workers > 0
     )
 
     def run() -> None:

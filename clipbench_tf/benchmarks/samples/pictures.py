@@ -5,8 +5,19 @@ import io
 import numpy as np
 from PIL import Image, ImageDraw
 
+from clipbench_tf.benchmarks.samples import photographs
+
+_DIFFERENT = 64  # pictures, used over and over
+_LARGE = (1600, 1200)
 _QUALITY = 90
 _GRAIN = 8.0  # standard deviation of the finest noise, of 255
+
+
+def different(large: bool) -> list[bytes]:
+    """The pictures that both sides of a comparison read."""
+    if large:
+        return photographs.jpegs(photographs.DIFFERENT, _LARGE, photographs.TEXTURED)
+    return jpegs(_DIFFERENT)
 
 
 def jpegs(count: int, seed: int = 0) -> list[bytes]:
