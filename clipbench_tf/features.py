@@ -31,7 +31,7 @@ class TextFeatures(NamedTuple):
     """One view of a batch of captions, encoded."""
 
     embedding: tf.Tensor  # [B, E] in the shared space, not normalised
-    tokens: tf.Tensor  # [B, L, D] after the last norm
+    tokens: tf.Tensor  # [B, L, D] after the last norm; what follows the end has no meaning
     mask: tf.Tensor  # bool [B, L]: true for words, false for start, end and padding
 
 

@@ -14,7 +14,8 @@ class Objective(keras.layers.Layer):
     under its `name`.
 
     Attributes:
-        count_padding: whether the objective reads text positions after the end token.
+        count_padding: whether the objective reads text positions after the end token, which are
+            left out in training where none does.
     """
 
     count_padding = False
