@@ -49,7 +49,7 @@ _OURS = "clipbench_tf.benchmarks.ours.input_pipeline:views"
 _PEER = "clipbench_tf.benchmarks.peers.input_pipeline:views"
 
 
-def cases(pictures: int = 512, repetitions: int = 5) -> Iterator[dict]:
+def cases(pictures: int = 1024, repetitions: int = 5) -> Iterator[dict]:
     """Yields records for all cores, and for a single one.
 
     Args:

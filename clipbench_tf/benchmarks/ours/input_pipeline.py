@@ -7,12 +7,14 @@ import tensorflow as tf
 from clipbench_tf.benchmarks.harness.job import Job
 from clipbench_tf.benchmarks.samples.pictures import different
 from clipbench_tf.data.images.image_views import ImageViews, View
+from clipbench_tf.distribution.strategy import one_thread_an_operation
 
 _BATCH, _SIZE = 32, 224
 
 
 def views(pictures: int, large: bool = False) -> Job:
     """A job whose repetition makes two views of each of `pictures` pictures, in batches."""
+    one_thread_an_operation()  # as on a machine with GPUs
     image_views = ImageViews(size=_SIZE, views=(View(), View()))
     encoded = list(itertools.islice(itertools.cycle(different(large)), pictures))
     seeds = tf.stack([tf.range(pictures), tf.zeros([pictures], tf.int32)], axis=1)
