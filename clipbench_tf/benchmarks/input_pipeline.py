@@ -23,19 +23,19 @@ What was tried
 - The end of an epoch waits for tf.data's autotuning thread: crops alone were read in 0.95 s, but
   the iterator closed at 1.34. Training never ends an epoch, so autotuning is off here: closed at
   0.96. That was one reason why a second core showed no gain, 361 and 375 images/s.
-- The other reason remains: decoding alone runs twice as fast on two cores, crops 1.4 times, with 20
-  context switches a picture instead of 2. One view after the other, one thread within an op, a
-  thread pool for tf.data alone, more calls at once than cores: no difference above the noise.
+- What remained was the sharing out of operations on a picture between threads, by TensorFlow and,
+  the conditional notwithstanding, by XLA: 575 images/s on two cores of an EPYC Turin, and 935 with
+  one thread for an operation, for 1.95 in place of 2.96 ms of a core a picture. So that is what
+  training sets where GPUs compute (`strategy.one_thread_an_operation`), and what is measured here.
+  tf.data's own option for it changes nothing, XLA's (xla_cpu_multi_thread_eigen) gives 700. Where
+  the CPU trains, its products need all threads. Colours within the same call as the crops, more
+  calls at once than cores, other orders and buffers: no difference above the noise.
 - `decode_and_crop_jpeg` of the region of both crops, 68% of a picture on average, took 1.1 ms where
   the whole took 0.9, and its edges differ by up to 48 levels. Not used.
+- Large JPEGs are decoded at a half, a quarter or an eighth of their size where no crop is enlarged
+  by it (`decoding.decode_smaller`). Pictures of 500 pixels have no such crops at 224.
 
-The machine slowed down while the record was taken: the peer made 203 images/s on both cores before,
-138 in the record. Compare within a case, not between the cases.
-
-An epoch on 96 cores and 8 GPUs, estimated: a pair with two views takes a core 3.0 ms (1 / 339 s)
-alone and 6.8 ms (2 / 293 s) beside a busy one. 96 cores then make 14,000 to 32,500 pairs/s, 1,760
-to 4,060 for each GPU; the 15.4 M pairs of YFCC15M V2 take 8 to 18 minutes of decoding and
-augmentation an epoch. A GPU that trains more slowly never waits for its input.
+The figures before these two were taken on an older machine.
 """
 
 import os

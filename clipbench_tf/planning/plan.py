@@ -11,9 +11,9 @@ from clipbench_tf.planning.costs.operations import Costs
 from clipbench_tf.planning.costs.step_time import StepTime, step_time
 from clipbench_tf.planning.costs.workload import Workload
 
-# Pictures that a core decodes and augments to two views in a second, from JPEGs of 500 x 375 pixels
-# (clipbench_tf/benchmarks/records/input_pipeline.jsonl, one core of an AMD EPYC).
-PICTURES_PER_CORE = 338.6
+# Pictures of 500 x 375 pixels that a core decodes and augments to two views in a second, all cores
+# being busy (clipbench_tf/benchmarks/records/input_pipeline.jsonl, an AMD EPYC Turin).
+PICTURES_PER_CORE = 410.3
 DAY = 86400.0
 
 

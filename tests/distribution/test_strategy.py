@@ -110,6 +110,10 @@ class Gpus:
         monkeypatch.setattr(config, "set_visible_devices", self._show)
         monkeypatch.setattr(config, "get_logical_device_configuration", lambda device: None)
         monkeypatch.setattr(config.experimental, "set_memory_growth", self._grow)
+        self.threads = []
+        monkeypatch.setattr(
+            config.threading, "set_intra_op_parallelism_threads", self.threads.append
+        )
 
     def _show(self, devices, kind):
         self.visible = devices
@@ -127,9 +131,11 @@ def test_one_process_uses_all_gpus(monkeypatch):
     assert gpus.growing == ["GPU 0", "GPU 1"]
 
 
-def test_one_gpu_needs_no_strategy(monkeypatch):
-    Gpus(monkeypatch, 1)
+@pytest.mark.parametrize("number", [0, 1])
+def test_one_gpu_needs_no_strategy_and_leaves_one_thread_to_an_operation(number, monkeypatch):
+    gpus = Gpus(monkeypatch, number)
     assert prepare(precision="float32") is tf.distribute.get_strategy()
+    assert gpus.threads == [1] * number
 
 
 def slurm_step(monkeypatch, index: int, **more: str) -> None:
