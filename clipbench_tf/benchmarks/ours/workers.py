@@ -2,6 +2,7 @@
 
 import multiprocessing
 import os
+import signal
 from collections.abc import Callable, Mapping
 
 import tensorflow as tf
@@ -43,4 +44,10 @@ def _step(environment: Mapping[str, str], workers: int) -> Callable[[], object]:
         return gradients[0]
 
     step = tf.function(lambda: strategy.run(replica), autograph=False)
-    return lambda: strategy.experimental_local_results(step())[0].numpy()
+
+    def run() -> None:
+        strategy.experimental_local_results(step())[0].numpy()
+        # TensorFlow's workers survive this signal, by which all of them are ended.
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+
+    return run
