@@ -34,11 +34,11 @@ What was tried
   the whole took 0.9, and its edges differ by up to 48 levels. Not used.
 - Large JPEGs are decoded at a half, a quarter or an eighth of their size where no crop is enlarged
   by it (`decoding.decode_smaller`). Pictures of 500 pixels have no such crops at 224.
-- Other options of libjpeg (0.61 ms a picture on a core of the Turin): `INTEGER_FAST` is what it does
-  already, `INTEGER_ACCURATE` 0.62; plain upscaling of colours 0.59, for up to 89 levels.
+- Other options of libjpeg (0.61 ms a picture on a core of the Turin): `INTEGER_FAST` is what it
+  does already, `INTEGER_ACCURATE` 0.62; plain upscaling of colours 0.59, for up to 89 levels.
 - Pixels stored in place of JPEGs: 0.20 ms a picture to read from TFRecords in the page cache, in
-  place of 0.65 to 1.2 with decoding, but nine times as many bytes (540 kB): from a disk or a network
-  of 1 GB/s, a picture takes as long to arrive as to decode. Not used.
+  place of 0.65 to 1.2 with decoding, but nine times as many bytes (540 kB): from a disk or a
+  network of 1 GB/s, a picture takes as long to arrive as to decode. Not used.
 
 What was measured on a Turin says so; the rest on an older machine.
 """
