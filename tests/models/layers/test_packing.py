@@ -32,9 +32,10 @@ CAPTIONS = {
 }
 
 
-@pytest.mark.parametrize("recompute", [False, True])
-@pytest.mark.parametrize("graph", [False, True], ids=["eager", "graph"])
-@pytest.mark.parametrize("name", CAPTIONS)
+@pytest.mark.parametrize(
+    ("name", "graph", "recompute"),
+    [*((name, True, False) for name in CAPTIONS), ("mixed", False, False), ("mixed", True, True)],
+)
 def test_embeddings_words_and_gradients_are_those_with_padding(name, graph, recompute):
     tower = TextTransformer(
         context_length=LENGTH, width=16, depth=2, heads=2, embed_dim=8, recompute=recompute
