@@ -52,6 +52,9 @@ class SaveCheckpoints(keras.callbacks.Callback):
     def on_train_begin(self, logs: dict | None = None) -> None:
         self._saved = self._checkpoints.step()
         if not self._handlers:
+            # One before training, which Python has dropped (see commands/shared/command_line.py).
+            if getattr(signal.getsignal(signal.SIGINT), "received", False):
+                raise KeyboardInterrupt
             for number in (signal.SIGTERM, signal.SIGINT):
                 self._handlers[number] = signal.signal(number, self._note)
 

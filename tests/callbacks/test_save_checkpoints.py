@@ -7,6 +7,7 @@ import pytest
 
 from clipbench_tf.callbacks.save_checkpoints import SaveCheckpoints, Stopped
 from clipbench_tf.checkpoints.checkpoints import CheckpointError, Checkpoints
+from clipbench_tf.commands.shared.command_line import Interrupt
 from tests.checkpoints.full_disk import files_of_at_most
 from tests.method.small_method import batch, compiled
 
@@ -34,6 +35,23 @@ def test_saves_at_intervals_and_at_the_end(method, tmp_path):
     assert count(tmp_path) == [13, 16]
     callback.on_train_end()
     assert count(tmp_path) == [13, 16, 17]
+
+
+class InterruptedInItsDestructor:
+    def __del__(self):
+        signal.raise_signal(signal.SIGINT)
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+def test_a_ctrl_c_before_training_that_python_dropped_is_obeyed(method, tmp_path):
+    callback = SaveCheckpoints(Checkpoints(tmp_path, method), every=100, total_steps=200)
+    before = signal.signal(signal.SIGINT, Interrupt())
+    try:
+        InterruptedInItsDestructor()  # and nothing is raised here
+        with pytest.raises(KeyboardInterrupt):
+            callback.on_train_begin()
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def test_a_signal_is_obeyed_after_the_step_and_a_save(method, tmp_path):

@@ -6,8 +6,27 @@ import signal
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from types import FrameType
 
 from absl import app, flags
+
+
+class Interrupt:
+    """What Ctrl-C calls: raises KeyboardInterrupt, and remembers it.
+
+    Python drops an exception in a destructor or another callback, wherever Ctrl-C happens to meet
+    one; what follows can look here.
+
+    Attributes:
+        received: whether there was a Ctrl-C.
+    """
+
+    def __init__(self) -> None:
+        self.received = False
+
+    def __call__(self, number: int, frame: FrameType | None) -> None:
+        self.received = True
+        raise KeyboardInterrupt
 
 
 def run(main: Callable[[list[str]], None]) -> None:
@@ -19,6 +38,8 @@ def run(main: Callable[[list[str]], None]) -> None:
     sys.modules["__main__"].__doc__ = module.__doc__
     for flag in flags.FLAGS.get_key_flags_for_module(module.__name__):
         flags.FLAGS.register_key_flag_for_module(sys.argv[0], flag)
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:  # it may be ignored
+        signal.signal(signal.SIGINT, Interrupt())
     try:
         app.run(main)
     except KeyboardInterrupt:
