@@ -4,12 +4,16 @@ import functools
 import gc
 import os
 import random
+import signal
 from collections.abc import Callable
 from pathlib import Path
 
 from clipbench_tf import tensorflow_log
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # of PyTorch, which is imported later
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    # A job in the background ignores Ctrl-C, and so would the processes that tests start.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 with tensorflow_log.suppressed():
     import keras
