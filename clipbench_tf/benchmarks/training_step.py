@@ -31,7 +31,7 @@ Of three blocks of the ViT in bfloat16, matrix products were 73% and elementwise
   Without padding but in attention (models/layers/packing.py): a step of 32 pairs takes 13.7 in
   place of 15.6 s of one core of an EPYC Turin, which other work slowed down, for four batches.
 - QuickGELU and its gradient in one compiled pass each, in float32: for 1,600 x 3,072 numbers in
-  bfloat16, 7.5 ms of a core of the Turin; 23.5 where the value was TensorFlow's and the gradient's
+  bfloat16, 8.4 ms of a core of the Turin; 23.5 where the value was TensorFlow's and the gradient's
   pass rounded after each operation. By tanh, 6.8, but it is not exact for small values.
 - Layer norm in one compiled pass each way: 3.5 in place of 5.8 ms for 1,600 x 768 numbers, of which
   a step has 50. Its sums over rows by products with ones: 7.1.

@@ -6,7 +6,8 @@ import tensorflow as tf
 from clipbench_tf.benchmarks.harness.job import Job
 from clipbench_tf.benchmarks.ours.methods import from_gin
 from clipbench_tf.benchmarks.samples import captions
-from clipbench_tf.data.text.vocabulary import PAD_ID
+from clipbench_tf.data.text.trimming import longest
+from clipbench_tf.data.text.vocabulary import END_ID
 from clipbench_tf.planning.costs import blueprint, devices
 from clipbench_tf.planning.costs.workload import workload
 from clipbench_tf.planning.plan import plan
@@ -65,12 +66,12 @@ def least_work(
     rows = captions.ids(batches * batch * texts, natural=True)
     operations, moved = 0.0, 0.0
     for ids in np.split(rows, batches):
-        lengths = (ids != PAD_ID).sum(axis=1)
+        lengths = np.argmax(ids == END_ID, axis=1) + 1
         work = workload(
             built,
             parts.pipeline,
             replicas=1,
-            text_length=min(captions.CONTEXT, -(-int(lengths.max()) // 8) * 8),
+            text_length=int(longest(tf.constant(ids), multiple=8)),
             caption_tokens=float(lengths.mean()) - 2,
         )
         found = plan(built, work, devices.find("cpu"), 1)

@@ -22,20 +22,19 @@ def exchange(workers: int) -> Job:
     spawn = multiprocessing.get_context("spawn")
     for other in others:
         spawn.Process(target=_follow, args=(other,), daemon=True).start()
-    return Job(_step(here, workers))
+    return Job(_step(here))
 
 
 def _follow(environment: Mapping[str, str]) -> None:
     """Takes part in every exchange, until this process is ended."""
-    step = _step(environment, 2)
+    step = _step(environment)
     while True:
         step()
 
 
-def _step(environment: Mapping[str, str], workers: int) -> Callable[[], object]:
-    if workers > 1:
-        os.environ.update(environment)
-    strategy = prepare(strategy="multi_worker" if workers > 1 else "one_device")
+def _step(environment: Mapping[str, str]) -> Callable[[], object]:
+    os.environ.update(environment)
+    strategy = prepare()
 
     def replica() -> tf.Tensor:
         keys = replicas.gather(tf.ones(KEYS, tf.bfloat16))

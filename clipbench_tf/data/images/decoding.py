@@ -70,7 +70,7 @@ def stated_shape(encoded: tf.Tensor) -> tf.Tensor:
     )
 
 
-def decode_smaller(encoded: tf.Tensor, halvings: tf.Tensor) -> tf.Tensor:
+def decode_smaller(encoded: tf.Tensor, halvings: tf.Tensor, exif: tf.Tensor) -> tf.Tensor:
     """Decodes a JPEG at 1, 1/2, 1/4 or 1/8 of its size, rounded up: uint8 [h, w, 3].
 
     Its cosines of high frequency are left out, which takes less time than to decode all of it.
@@ -78,6 +78,7 @@ def decode_smaller(encoded: tf.Tensor, halvings: tf.Tensor) -> tf.Tensor:
     Args:
         encoded: as in `decode`, of a JPEG.
         halvings: int32 in 0..3.
+        exif: int32 in 1..8, its orientation (see `held`).
 
     Errors: as in `decode`.
     """
@@ -85,16 +86,20 @@ def decode_smaller(encoded: tf.Tensor, halvings: tf.Tensor) -> tf.Tensor:
         halvings,
         [functools.partial(tf.io.decode_jpeg, encoded, 3, ratio=2**n) for n in range(4)],
     )
-    picture = tf.cond(_is(encoded, _EXIF), lambda: upright(picture, held(encoded)), lambda: picture)
+    picture = tf.cond(exif > 1, lambda: upright(picture, exif), lambda: picture)
     picture.set_shape([None, None, 3])
     return picture
 
 
 def held(encoded: tf.Tensor) -> tf.Tensor:
-    """int32 in 1..8: the orientation of a JPEG with an EXIF block; 1 of one without."""
+    """int32 in 1..8: the EXIF orientation of a JPEG; 1, upright, of one without."""
+    return tf.cond(_is(encoded, _EXIF), lambda: _in_block(encoded), lambda: 1)
+
+
+def _in_block(encoded: tf.Tensor) -> tf.Tensor:
+    """The orientation in the EXIF block of a JPEG that has one."""
     block = tf.where(_is(encoded, _BEHIND_JFIF), 30, 12)
-    found = orientation(tf.strings.substr(encoded, block, 1 << 16))
-    return tf.where(_is(encoded, _EXIF), found, 1)
+    return orientation(tf.strings.substr(encoded, block, 1 << 16))
 
 
 def _is(encoded: tf.Tensor, *patterns: str) -> tf.Tensor:
@@ -104,7 +109,7 @@ def _is(encoded: tf.Tensor, *patterns: str) -> tf.Tensor:
 def _photograph(encoded: tf.Tensor) -> tf.Tensor:
     """Decodes a JPEG with an EXIF block, upright."""
     picture = tf.io.decode_image(encoded, channels=3, expand_animations=False)
-    return upright(picture, held(encoded))
+    return upright(picture, _in_block(encoded))
 
 
 def _on_white(encoded: tf.Tensor) -> tf.Tensor:

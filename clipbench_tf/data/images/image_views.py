@@ -133,7 +133,8 @@ class ImageViews:
         flipped = tf.cast(tf.gather(FLIPS, orientation)[:2], tf.int32)
         before = flipped * (-shape % 2**halvings)
         boxes += tf.concat([before, [0, 0]], axis=0)
-        return self._columns(decode_smaller(encoded, halvings), boxes, 2**halvings)
+        picture = decode_smaller(encoded, halvings, orientation)
+        return self._columns(picture, boxes, 2**halvings)
 
     def _boxes(self, shape: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
         """A box for each view, in pixels of a picture of `shape`."""

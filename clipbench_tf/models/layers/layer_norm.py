@@ -27,7 +27,7 @@ class LayerNorm(keras.layers.LayerNormalization):
             )
 
         gamma, beta = (tf.convert_to_tensor(v, tf.float32) for v in (self.gamma, self.beta))
-        rows = tf.reshape(tf.cast(x, self.compute_dtype), [-1, x.shape[-1]])
+        rows = tf.reshape(x, [-1, x.shape[-1]])
         return tf.reshape(normalized(rows, gamma, beta), tf.shape(x))
 
 
