@@ -52,7 +52,7 @@ class SaveCheckpoints(keras.callbacks.Callback):
     def on_train_begin(self, logs: dict | None = None) -> None:
         self._saved = self._checkpoints.step()
         if not self._handlers:
-            # One before training, which Python has dropped (see commands/shared/command_line.py).
+            # One before training, which Python has dropped (see commands/shared/stopping.py).
             if getattr(signal.getsignal(signal.SIGINT), "received", False):
                 raise KeyboardInterrupt
             for number in (signal.SIGTERM, signal.SIGINT):

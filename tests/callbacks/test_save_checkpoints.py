@@ -7,7 +7,7 @@ import pytest
 
 from clipbench_tf.callbacks.save_checkpoints import SaveCheckpoints, Stopped
 from clipbench_tf.checkpoints.checkpoints import CheckpointError, Checkpoints
-from clipbench_tf.commands.shared.command_line import Interrupt
+from clipbench_tf.commands.shared.stopping import Interrupt
 from tests.checkpoints.full_disk import files_of_at_most
 from tests.method.small_method import batch, compiled
 

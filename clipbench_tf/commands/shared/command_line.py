@@ -6,27 +6,10 @@ import signal
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from types import FrameType
 
 from absl import app, flags
 
-
-class Interrupt:
-    """What Ctrl-C calls: raises KeyboardInterrupt, and remembers it.
-
-    Python drops an exception in a destructor or another callback, wherever Ctrl-C happens to meet
-    one; what follows can look here.
-
-    Attributes:
-        received: whether there was a Ctrl-C.
-    """
-
-    def __init__(self) -> None:
-        self.received = False
-
-    def __call__(self, number: int, frame: FrameType | None) -> None:
-        self.received = True
-        raise KeyboardInterrupt
+from clipbench_tf.commands.shared.stopping import Interrupt
 
 
 def run(main: Callable[[list[str]], None]) -> None:

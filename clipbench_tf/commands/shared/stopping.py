@@ -9,6 +9,24 @@ from types import FrameType
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
+class Interrupt:
+    """What Ctrl-C calls: raises KeyboardInterrupt, and remembers it.
+
+    Python drops an exception in a destructor or another callback, wherever Ctrl-C happens to meet
+    one; what follows can look here.
+
+    Attributes:
+        received: whether there was a Ctrl-C.
+    """
+
+    def __init__(self) -> None:
+        self.received = False
+
+    def __call__(self, number: int, frame: FrameType | None) -> None:
+        self.received = True
+        raise KeyboardInterrupt
+
+
 @contextlib.contextmanager
 def heeded() -> Iterator[Callable[[], None]]:
     """Within, the first such signal is kept for `check`, and a second one ends the process at once.
