@@ -1,7 +1,8 @@
 """The order in which records come, and that it is the same from any position on."""
 
+import sys
 import threading
-from collections import Counter
+from collections import Counter, deque
 
 import numpy as np
 import pytest
@@ -134,3 +135,31 @@ def test_a_pass_that_is_given_up_comes_to_its_end_and_reads_no_further(tmp_path,
     assert stop.is_set()
     assert next(left, None) is None
     assert 10 <= sum(read) < reader.examples
+
+
+@pytest.mark.slow
+def test_the_end_of_a_pass_fails_no_operation_of_another_thread():
+    failed, over = [], threading.Event()
+
+    def work():
+        with tf.device("CPU:1"):
+            while not over.is_set():
+                try:
+                    tf.strings.length(tf.constant([b"abc"]))
+                except tf.errors.OpError as error:
+                    failed.append(error)
+
+    worker = threading.Thread(target=work)
+    batches, never = tf.data.Dataset.range(1), threading.Event()
+    usual = sys.getswitchinterval()
+    sys.setswitchinterval(1e-4)  # so that 3,000 passes were enough each time to see it
+    worker.start()
+    try:
+        for _ in range(3000):
+            with iterated(batches, never) as left:
+                deque(left, maxlen=0)
+    finally:
+        over.set()
+        worker.join()
+        sys.setswitchinterval(usual)
+    assert not failed
