@@ -3,6 +3,7 @@
 import keras
 import tensorflow as tf
 
+from clipbench_tf.models.layers.dense import Dense
 from clipbench_tf.models.transformer import normal, torch_uniform
 
 
@@ -21,7 +22,7 @@ class AttentionPool(keras.layers.Layer):
             raise ValueError(f"width {width} is not a multiple of heads {heads}.")
         self.positions, self.width, self.heads = positions, width, heads
         self.q_proj, self.k_proj, self.v_proj = (
-            keras.layers.Dense(
+            Dense(
                 width,
                 kernel_initializer=normal(width**-0.5),
                 bias_initializer=torch_uniform(width),

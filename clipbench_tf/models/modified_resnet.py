@@ -9,6 +9,7 @@ from clipbench_tf.features import ImageFeatures
 from clipbench_tf.models.attention_pool import AttentionPool
 from clipbench_tf.models.layers.batch_norm import BatchNorm
 from clipbench_tf.models.layers.convolution import Convolution
+from clipbench_tf.models.layers.dense import Dense
 from clipbench_tf.models.layers.relu import relu
 from clipbench_tf.models.pixels import IMAGENET, Normalize
 from clipbench_tf.models.transformer import normal, torch_uniform
@@ -81,7 +82,7 @@ class ModifiedResNet(keras.layers.Layer):
         self.attnpool = AttentionPool(
             positions=self.patches, width=self.width, heads=heads, name="attnpool"
         )
-        self.proj = keras.layers.Dense(
+        self.proj = Dense(
             embed_dim,
             kernel_initializer=normal(self.width**-0.5),
             bias_initializer=torch_uniform(self.width),

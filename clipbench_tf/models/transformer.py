@@ -6,6 +6,7 @@ from collections.abc import Callable
 import keras
 import tensorflow as tf
 
+from clipbench_tf.models.layers.dense import Dense
 from clipbench_tf.models.layers.layer_norm import LayerNorm
 from clipbench_tf.models.layers.packing import Packing
 
@@ -69,10 +70,10 @@ class Attention(keras.layers.Layer):
         if width % heads:
             raise ValueError(f"width {width} is not a multiple of heads {heads}.")
         self.width, self.heads, self.causal = width, heads, causal
-        self.in_proj = keras.layers.Dense(
+        self.in_proj = Dense(
             3 * width, kernel_initializer=normal(width**-0.5), name="in_proj"
         )
-        self.out_proj = keras.layers.Dense(
+        self.out_proj = Dense(
             width, kernel_initializer=normal((2 * depth * width) ** -0.5), name="out_proj"
         )
 
@@ -123,14 +124,14 @@ class Block(keras.layers.Layer):
         self.quick = activation == "quick_gelu"
         self.ln_1, self.ln_2 = layer_norm("ln_1"), layer_norm("ln_2")
         self.attn = Attention(width=width, heads=heads, depth=depth, causal=causal, name="attn")
-        self.c_fc = keras.layers.Dense(
+        self.c_fc = Dense(
             4 * width,
             activation=ACTIVATIONS[activation],
             kernel_initializer=normal((2 * width) ** -0.5),
             bias_initializer=torch_uniform(width),
             name="c_fc",
         )
-        self.c_proj = keras.layers.Dense(
+        self.c_proj = Dense(
             width,
             kernel_initializer=normal((2 * depth * width) ** -0.5),
             bias_initializer=torch_uniform(4 * width),
@@ -163,7 +164,7 @@ class Block(keras.layers.Layer):
         return tf.reshape(out, tf.shape(x))
 
 
-def _scaled(x: tf.Tensor, layer: keras.layers.Dense) -> tf.Tensor:
+def _scaled(x: tf.Tensor, layer: Dense) -> tf.Tensor:
     """[N, C] -> [N, D]: 1.702 layer(x / 1.702), without the activation of `layer`."""
     return tf.nn.bias_add(tf.matmul(x, layer.kernel.value), 1.702 * layer.bias.value)
 

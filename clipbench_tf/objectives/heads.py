@@ -6,9 +6,10 @@ import keras
 import tensorflow as tf
 
 from clipbench_tf.models.layers.batch_norm import BatchNorm
+from clipbench_tf.models.layers.dense import Dense
 
 
-class Linear(keras.layers.Dense):
+class Linear(Dense):
     """Dense layer; kernel and bias start uniform in +-1/sqrt(fan-in), as in the released code.
 
     Call shape: [..., D] -> [..., units].

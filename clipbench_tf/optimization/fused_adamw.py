@@ -57,7 +57,7 @@ class FusedAdamW(keras.optimizers.AdamW):
         if self._rates:
             rate *= self._rates.get(variable.path, 1.0)
         if self._use_weight_decay(variable):
-            variable.assign_sub(variable.value * (rate * tf.cast(self.weight_decay, dtype)))
+            variable.assign(variable.value * (1.0 - rate * tf.cast(self.weight_decay, dtype)))
         beta_1, beta_2 = tf.cast(self.beta_1, dtype), tf.cast(self.beta_2, dtype)
         step = tf.cast(self._iterations.value + 1, dtype)
         tf.raw_ops.ResourceApplyAdam(
