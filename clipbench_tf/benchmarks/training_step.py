@@ -35,12 +35,13 @@ Of three blocks of the ViT in bfloat16, matrix products were 73% and elementwise
   pass rounded after each operation. By tanh, 6.8, but it is not exact for small values.
 - Layer norm in one compiled pass each way: 3.5 in place of 5.8 ms for 1,600 x 768 numbers, of which
   a step has 50. Its sums over rows by products with ones: 7.1.
-- Batch norm by the fused kernel: a fifth off the small ResNet's forward and backward pass in float32
-  (444 to 346 ms). In bfloat16 without casts around it, both passes over 16 x 56 x 56 x 256 numbers
-  take 9 in place of 19 ms on an EPYC Turin, with the same results.
+- Batch norm by the fused kernel: in float32, a fifth off the small ResNet's forward and backward
+  pass (444 to 346 ms). In bfloat16 without casts around it, both passes over 16 x 56 x 56 x 256
+  numbers take 9 in place of 19 ms on an EPYC Turin, with the same results.
 - ResNet-50 in bfloat16 on the Turin, 16 pairs: kernel gradients of maps of up to 14 x 14 as
   products, 2% off a step; ReLU and its gradient compiled, with the sum before it, 1%.
-- Decay as w (1 - rate) in place of w - rate w: 44 in place of 54 ms of AdamW for 80 million weights.
+- Decay as w (1 - rate) in place of w - rate w: 44 in place of 54 ms of AdamW for 80 million
+  weights.
 - The bias's gradient as a product with ones, for its precision (models/layers/dense.py).
 - Not worth it: a compiled ResNet, which took 1.3 times as long in float32 on a CPU; malloc tuned,
   as the step causes few page faults.

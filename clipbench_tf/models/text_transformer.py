@@ -5,6 +5,7 @@ import tensorflow as tf
 
 from clipbench_tf.data.text.vocabulary import MERGES, Vocabulary, clip
 from clipbench_tf.features import TextFeatures
+from clipbench_tf.models.layers.dense import Dense
 from clipbench_tf.models.layers.packing import Packing
 from clipbench_tf.models.transformer import Transformer, layer_norm, normal
 
@@ -67,7 +68,7 @@ class TextTransformer(keras.layers.Layer):
             activation=activation,
         )
         self.ln_final = layer_norm("ln_final")
-        self.proj = keras.layers.Dense(
+        self.proj = Dense(
             embed_dim, use_bias=projection_bias, kernel_initializer=normal(width**-0.5), name="proj"
         )
 

@@ -70,9 +70,7 @@ class Attention(keras.layers.Layer):
         if width % heads:
             raise ValueError(f"width {width} is not a multiple of heads {heads}.")
         self.width, self.heads, self.causal = width, heads, causal
-        self.in_proj = Dense(
-            3 * width, kernel_initializer=normal(width**-0.5), name="in_proj"
-        )
+        self.in_proj = Dense(3 * width, kernel_initializer=normal(width**-0.5), name="in_proj")
         self.out_proj = Dense(
             width, kernel_initializer=normal((2 * depth * width) ** -0.5), name="out_proj"
         )

@@ -11,7 +11,8 @@ class FusedAdamW(keras.optimizers.AdamW):
 
     Results equal Keras's for dense gradients. A sparse gradient is made dense first; Keras would
     square the parts of a row that occurs twice, not their sum. The kernel reads and writes every
-    variable and both moments once, Keras about ten times: half of the time on a CPU.
+    variable and both moments once, Keras about ten times: half of the time on a CPU. Decay
+    multiplies by 1 - rate * decay, as PyTorch's does, which float32 rounds to a multiple of 2^-24.
 
     Gradients must be those of the global batch: clipping acts on them, and every replica updates
     its own copies without communication.

@@ -14,7 +14,7 @@ _POSITIONS = 14 * 14
 
 
 class Convolution(keras.layers.Conv2D):
-    """Keras's convolution, of square kernels without bias.
+    """Keras's convolution, of square kernels without bias, activation, groups or dilation.
 
     Call shape: [B, H, W, channels] -> [B, H', W', filters].
     """
@@ -27,12 +27,9 @@ class Convolution(keras.layers.Conv2D):
 
 def _small(x: tf.Tensor) -> bool:
     """Whether the kernel's gradient of a convolution of `x` is to be computed by products."""
-    return (
-        x.dtype == tf.bfloat16
-        and x.shape[1] * x.shape[2] <= _POSITIONS
-        and hardware.cpu_bfloat16() is not None
-        and not hardware.on_gpu()
-    )
+    if x.dtype != tf.bfloat16 or hardware.on_gpu() or not x.shape[1:].is_fully_defined():
+        return False
+    return x.shape[1] * x.shape[2] <= _POSITIONS and hardware.cpu_bfloat16() is not None
 
 
 @tf.custom_gradient

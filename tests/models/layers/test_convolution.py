@@ -88,3 +88,13 @@ def test_products_are_for_small_maps_where_bfloat16_is_native(
     assert convolution._small(tf.zeros([1, side, side, 2], dtype)) is expected
     with hardware.assumed_gpu():
         assert not convolution._small(tf.zeros([1, side, side, 2], dtype))
+
+
+def test_a_map_of_unknown_size_takes_tensorflow_s_gradient(monkeypatch):
+    monkeypatch.setattr(hardware, "cpu_bfloat16", lambda: "avx512_bf16")
+
+    @tf.function(input_signature=[tf.TensorSpec([None, None, None, 2], tf.bfloat16)])
+    def small(x: tf.Tensor) -> bool:
+        return convolution._small(x)
+
+    assert not small(tf.zeros([1, 2, 2, 2], tf.bfloat16))

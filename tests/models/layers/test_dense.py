@@ -58,6 +58,14 @@ def test_the_activation_follows_the_bias():
 
 
 @pytest.mark.bfloat16
+def test_without_a_bias():
+    keras.config.set_dtype_policy("mixed_bfloat16")
+    layer = Dense(3, use_bias=False)
+    x = np.eye(2, dtype=np.float32)
+    np.testing.assert_array_equal(layer(x, training=True), tf.cast(layer.kernel, tf.bfloat16))
+
+
+@pytest.mark.bfloat16
 def test_elsewhere_it_is_keras_s(monkeypatch):
     keras.config.set_dtype_policy("mixed_bfloat16")
     layer = Dense(4)
