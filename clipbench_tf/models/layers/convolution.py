@@ -9,8 +9,10 @@ from clipbench_tf import hardware
 
 # Positions of a map up to which products were faster on an AMD EPYC Turin with avx512_bf16, two
 # cores, 16 maps, 3 x 3 and 1 x 1 kernels: at 7 x 7 by 2.3 and 1.6, at 14 x 14 by 1.2 to 1.5 and 1.1
-# to 1.3. At 28 x 28 they were as fast, at 56 x 56 slower by 1.7; in float32 mostly slower.
+# to 1.3. At 28 x 28 they were as fast, at 56 x 56 slower by 1.7; in float32 mostly slower. Narrow
+# products are slow, too: they made a small ResNet's step take half as long again.
 _POSITIONS = 14 * 14
+_WEIGHTS = 256 * 256  # channels times filters from which on it was measured
 
 
 class Convolution(keras.layers.Conv2D):
@@ -20,16 +22,17 @@ class Convolution(keras.layers.Conv2D):
     """
 
     def call(self, x: tf.Tensor, training: bool = False) -> tf.Tensor:
-        if training and self.padding == "same" and self.strides == (1, 1) and _small(x):
+        if training and self.padding == "same" and self.strides == (1, 1) and self._by_products(x):
             return _convolved(x, tf.cast(self.kernel, x.dtype))
         return super().call(x)
 
-
-def _small(x: tf.Tensor) -> bool:
-    """Whether the kernel's gradient of a convolution of `x` is to be computed by products."""
-    if x.dtype != tf.bfloat16 or hardware.on_gpu() or not x.shape[1:].is_fully_defined():
-        return False
-    return x.shape[1] * x.shape[2] <= _POSITIONS and hardware.cpu_bfloat16() is not None
+    def _by_products(self, x: tf.Tensor) -> bool:
+        """Whether the kernel's gradient for `x` is to be computed by products."""
+        if x.dtype != tf.bfloat16 or hardware.on_gpu() or not x.shape[1:].is_fully_defined():
+            return False
+        _, height, width, channels = x.shape
+        small = height * width <= _POSITIONS and channels * self.filters >= _WEIGHTS
+        return small and hardware.cpu_bfloat16() is not None
 
 
 @tf.custom_gradient

@@ -55,6 +55,7 @@ def test_in_bfloat16_a_small_map_takes_products_that_round_once(size, monkeypatc
     )
     keras.config.set_dtype_policy("mixed_bfloat16")
     layer = Convolution(5, size, padding="same", use_bias=False)
+    monkeypatch.setattr(convolution, "_WEIGHTS", 8 * 5)
     x = tf.cast(normal(3, 7, 7, 8), tf.bfloat16)
     outer = tf.cast(normal(3, 7, 7, 5), tf.bfloat16)
     found = kernel_gradient(layer, x, tf.cast(outer, tf.float32))
@@ -73,28 +74,29 @@ def test_in_bfloat16_a_small_map_takes_products_that_round_once(size, monkeypatc
 
 
 @pytest.mark.parametrize(
-    ("dtype", "side", "instructions", "expected"),
+    ("dtype", "side", "filters", "instructions", "expected"),
     [
-        ("bfloat16", 14, "avx512_bf16", True),
-        ("bfloat16", 15, "avx512_bf16", False),
-        ("bfloat16", 14, None, False),
-        ("float32", 14, "avx512_bf16", False),
+        ("bfloat16", 14, 256, "avx512_bf16", True),
+        ("bfloat16", 14, 255, "avx512_bf16", False),
+        ("bfloat16", 15, 256, "avx512_bf16", False),
+        ("bfloat16", None, 256, "avx512_bf16", False),
+        ("bfloat16", 14, 256, None, False),
+        ("float32", 14, 256, "avx512_bf16", False),
     ],
 )
-def test_products_are_for_small_maps_where_bfloat16_is_native(
-    dtype, side, instructions, expected, monkeypatch
+def test_products_are_for_small_maps_with_wide_kernels_where_bfloat16_is_native(
+    dtype, side, filters, instructions, expected, monkeypatch
 ):
     monkeypatch.setattr(hardware, "cpu_bfloat16", lambda: instructions)
-    assert convolution._small(tf.zeros([1, side, side, 2], dtype)) is expected
-    with hardware.assumed_gpu():
-        assert not convolution._small(tf.zeros([1, side, side, 2], dtype))
+    layer = Convolution(filters, 1, padding="same", use_bias=False)
+    found = []
 
+    @tf.function(input_signature=[tf.TensorSpec([None, side, side, 256], dtype)])
+    def ask(x: tf.Tensor) -> tf.Tensor:
+        found.append(layer._by_products(x))
+        with hardware.assumed_gpu():
+            found.append(layer._by_products(x))
+        return x
 
-def test_a_map_of_unknown_size_takes_tensorflow_s_gradient(monkeypatch):
-    monkeypatch.setattr(hardware, "cpu_bfloat16", lambda: "avx512_bf16")
-
-    @tf.function(input_signature=[tf.TensorSpec([None, None, None, 2], tf.bfloat16)])
-    def small(x: tf.Tensor) -> bool:
-        return convolution._small(x)
-
-    assert not small(tf.zeros([1, 2, 2, 2], tf.bfloat16))
+    ask.get_concrete_function()
+    assert found == [expected, False]
