@@ -35,7 +35,7 @@ class BatchNorm(keras.layers.BatchNormalization):
             return super().call(inputs, training=False, mask=mask)
         if self.synchronized and replicas.count() > 1:
             output, mean, variance = self._over_replicas(tf.cast(inputs, tf.float32))
-        elif inputs.dtype == tf.bfloat16:  # which the kernel casts itself, in half the time
+        elif keeps_bfloat16(inputs.dtype.name, inputs.shape[-1]):
             output, mean, variance = self._fused(inputs)
         else:
             output, mean, variance = self._fused(tf.cast(inputs, tf.float32))
@@ -72,6 +72,14 @@ class BatchNorm(keras.layers.BatchNormalization):
 
     def _update_average(self, average: keras.Variable, value: tf.Tensor) -> None:
         average.assign(self.momentum * average.value + (1.0 - self.momentum) * value)
+
+
+def keeps_bfloat16(dtype: str, channels: int) -> bool:
+    """Whether a layer that exchanges nothing leaves the casts of its input to TensorFlow's kernel.
+
+    That takes half of the time; but with channels that are no multiple of 16, ten times as long.
+    """
+    return dtype == "bfloat16" and channels % 16 == 0
 
 
 def batch_norms(layer: keras.layers.Layer) -> list[keras.layers.BatchNormalization]:

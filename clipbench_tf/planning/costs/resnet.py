@@ -2,6 +2,7 @@
 
 import dataclasses
 
+from clipbench_tf.models.layers.batch_norm import BatchNorm
 from clipbench_tf.models.modified_resnet import REDUCTION, Bottleneck, ModifiedResNet
 from clipbench_tf.planning.costs.operations import PASSES, Costs, product
 from clipbench_tf.planning.costs.workload import Workload
@@ -12,12 +13,12 @@ def costs(tower: ModifiedResNet, items: float, work: Workload) -> Costs:
     size, side = work.bytes, tower.image_size // 2
     half, width = tower.conv1.filters, tower.conv3.filters
     pixels = items * (tower.image_size + 2) ** 2 * 3
-    kept = work.norm_bytes(tower.bn1)
+    norm = tower.bn1
     total = (
         Costs(saved=size * pixels, working=4.0 * pixels)
-        + _convolution(items, side, 3, half, 3, work, kept, gradients=1)
-        + _convolution(items, side, half, half, 3, work, kept)
-        + _convolution(items, side, half, width, 3, work, kept)
+        + _convolution(items, side, 3, half, 3, work, norm, gradients=1)
+        + _convolution(items, side, half, half, 3, work, norm)
+        + _convolution(items, side, half, width, 3, work, norm)
         # The outputs of the three ReLUs, and the pooled map.
         + Costs(saved=size * items * (side**2 * (2 * half + width) + (side // 2) ** 2 * width))
         # For the largest map of a batch norm: its square and, over several replicas, its count.
@@ -25,9 +26,10 @@ def costs(tower: ModifiedResNet, items: float, work: Workload) -> Costs:
     )
     side, channels = side // 2, width
     for block in tower.blocks:
-        total += _bottleneck(block, items, side, channels, work, kept)
+        total += _bottleneck(block, items, side, channels, work, norm)
         side, channels = side // block.stride, block.conv3.filters
-    passes = PASSES["resnet" if kept == size else "resnet_float32_norms"]
+    narrow = work.norm_bytes(norm, width) == size
+    passes = PASSES["resnet" if narrow else "resnet_float32_norms"]
     total = dataclasses.replace(total, moved=sum(passes[size]) * total.saved)
     return (
         total
@@ -48,25 +50,25 @@ def norms(tower: ModifiedResNet) -> list[int]:
 
 
 def _bottleneck(
-    block: Bottleneck, items: float, side: int, channels: int, work: Workload, kept: int
+    block: Bottleneck, items: float, side: int, channels: int, work: Workload, norm: BatchNorm
 ) -> Costs:
     """Three convolutions and the shortcut's; the input has `channels` maps of `side`.
 
     Args:
-        kept: see `_convolution`.
+        norm: see `_convolution`.
     """
     inner, outer, after = block.conv1.filters, block.conv3.filters, side // block.stride
     total = (
-        _convolution(items, side, channels, inner, 1, work, kept)
-        + _convolution(items, side, inner, inner, 3, work, kept)
-        + _convolution(items, after, inner, outer, 1, work, kept)
+        _convolution(items, side, channels, inner, 1, work, norm)
+        + _convolution(items, side, inner, inner, 3, work, norm)
+        + _convolution(items, after, inner, outer, 1, work, norm)
         # The outputs of the three ReLUs.
         + Costs(saved=work.bytes * items * (2 * side**2 * inner + after**2 * outer))
     )
     if block.stride > 1:  # the pooled input of the third convolution
         total += Costs(saved=work.bytes * items * after**2 * inner)
     if block.downsample is not None:
-        total += _convolution(items, after, channels, outer, 1, work, kept)
+        total += _convolution(items, after, channels, outer, 1, work, norm)
         if block.stride > 1:
             total += Costs(saved=work.bytes * items * after**2 * channels)
     return total
@@ -79,18 +81,18 @@ def _convolution(
     filters: int,
     kernel: int,
     work: Workload,
-    kept: int,
+    norm: BatchNorm,
     gradients: int = 2,
 ) -> Costs:
     """A convolution to maps of `side`, and the input that its batch norm keeps.
 
     Args:
-        kept: bytes of each value of that input.
+        norm: one like it.
     """
     positions = items * side**2
     return product(
         positions, inputs * kernel**2, filters, weight_bytes=work.bytes, gradients=gradients
-    ) + Costs(saved=kept * positions * filters)
+    ) + Costs(saved=work.norm_bytes(norm, filters) * positions * filters)
 
 
 def _attention_pool(tower: ModifiedResNet, items: float, work: Workload) -> Costs:

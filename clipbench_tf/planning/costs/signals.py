@@ -189,6 +189,6 @@ def _perceptron(head: Perceptron, inputs: int, work: Workload) -> Costs:
         total += product(work.batch, inputs, units, weight_bytes=work.bytes)
         total += Costs(saved=work.batch * inputs * work.bytes)
         if i < len(head.norms):
-            total += Costs(saved=work.norm_bytes(head.norms[i]) * work.batch * units)
+            total += Costs(saved=work.norm_bytes(head.norms[i], units) * work.batch * units)
         inputs = units
     return total

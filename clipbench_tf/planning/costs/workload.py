@@ -4,7 +4,7 @@ import dataclasses
 
 from clipbench_tf.data.pipeline import Pipeline
 from clipbench_tf.method import Method
-from clipbench_tf.models.layers.batch_norm import BatchNorm
+from clipbench_tf.models.layers.batch_norm import BatchNorm, keeps_bfloat16
 
 _BYTES = {"float32": 4, "bfloat16": 2, "float16": 2}
 
@@ -45,13 +45,14 @@ class Workload:
         """Bytes of a number of `dtype`."""
         return _BYTES[self.dtype]
 
-    def norm_bytes(self, norm: BatchNorm) -> int:
-        """Bytes of each value that `norm` keeps of its input: bfloat16 as it comes, else float32.
+    def norm_bytes(self, norm: BatchNorm, channels: int) -> int:
+        """Bytes of each value that `norm` keeps of its input, with so many channels.
 
-        A norm that exchanges statistics with other replicas keeps float32, too.
+        A norm that exchanges statistics with other replicas keeps float32.
         """
         alone = self.replicas == 1 or not norm.synchronized
-        return self.bytes if alone and self.dtype == "bfloat16" else _BYTES["float32"]
+        narrow = alone and keeps_bfloat16(self.dtype, channels)
+        return self.bytes if narrow else _BYTES["float32"]
 
     @property
     def gathered(self) -> int:
