@@ -24,10 +24,12 @@ def test_captions_are_cut_as_ours_are():
 
 
 @pytest.mark.slow
+@pytest.mark.skipif(
+    importlib.util.find_spec("open_clip") is None,
+    reason="docs/testing.md says how to install open_clip, as .ci/run does",
+)
 @pytest.mark.parametrize("model", open_clip_step.MODELS)
 def test_a_step_changes_the_weights(model, monkeypatch):
-    if importlib.util.find_spec("open_clip") is None:
-        pytest.skip("docs/testing.md says how to install open_clip")
     library = imported()
     made = []
     create = library.create_model

@@ -39,7 +39,7 @@ def test_similarity_prints_a_record_for_each_case():
 
 
 def test_mistakes_are_one_line_that_lists_what_there_is():
-    for arguments in (("simil",), ("similarity", "tokenizer")):
+    for arguments in ((), ("simil",), ("similarity", "tokenizer")):
         done = run(*arguments)
         assert done.returncode == 1
         (line,) = [line for line in done.stderr.splitlines() if line.startswith("Error: ")]

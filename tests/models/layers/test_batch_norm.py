@@ -70,3 +70,28 @@ def test_low_precision_goes_in_and_out_and_float32_between(precision):
     np.testing.assert_allclose(ours[0], tf.cast(theirs[0], precision), rtol=2**-6, atol=1e-4)
     for one, other in zip(ours[1:], theirs[1:], strict=True):
         np.testing.assert_allclose(one, other, rtol=1e-2, atol=1e-2)
+
+
+@pytest.mark.bfloat16
+@pytest.mark.parametrize(("channels", "kernel"), [(16, "bfloat16"), (24, "float32")])
+def test_the_kernel_casts_bfloat16_itself_with_channels_in_16s(channels, kernel):
+    maps = tf.cast(3.0 + 2.0 * RNG.normal(size=(4, 3, 5, channels)), tf.bfloat16)
+    norm = BatchNorm(synchronized=True, name="norm")
+    norm.build(maps.shape)
+
+    def run(x: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        with tf.GradientTape() as tape:
+            tape.watch(x)
+            output = norm(x, training=True)
+            loss = tf.reduce_sum(tf.square(tf.cast(output, tf.float32) - 1))
+        return output, tape.gradient(loss, x)
+
+    exact = run(tf.cast(maps, tf.float32))
+    assert exact[0].dtype == tf.float32
+    norm.dtype_policy = keras.DTypePolicy("mixed_bfloat16")
+    graph = tf.function(run).get_concrete_function(maps).graph
+    (fused,) = [op for op in graph.get_operations() if op.type == "FusedBatchNormV3"]
+    assert fused.get_attr("T") == kernel
+    for found, expected in zip(run(maps), exact, strict=True):
+        assert found.dtype == tf.bfloat16
+        np.testing.assert_allclose(tf.cast(found, tf.float32), expected, rtol=2**-6, atol=0.03)
