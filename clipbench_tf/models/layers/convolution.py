@@ -9,8 +9,8 @@ from clipbench_tf import hardware
 
 # Positions of a map up to which products were faster on an AMD EPYC Turin with avx512_bf16, two
 # cores, 16 maps, 3 x 3 and 1 x 1 kernels: at 7 x 7 by 2.3 and 1.6, at 14 x 14 by 1.2 to 1.5 and 1.1
-# to 1.3. At 28 x 28 they were as fast, at 56 x 56 slower by 1.7; in float32 mostly slower. Narrow
-# products are slow, too: they made a small ResNet's step take half as long again.
+# to 1.3. At 28 x 28 they were as fast, at 56 x 56 slower by 1.7; in float32 mostly slower. With
+# narrow kernels they are slow, too: a run of the small ResNet took 198 in place of 170 s.
 _POSITIONS = 14 * 14
 _WEIGHTS = 256 * 256  # channels times filters from which on it was measured
 

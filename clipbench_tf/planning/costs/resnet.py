@@ -13,12 +13,11 @@ def costs(tower: ModifiedResNet, items: float, work: Workload) -> Costs:
     size, side = work.bytes, tower.image_size // 2
     half, width = tower.conv1.filters, tower.conv3.filters
     pixels = items * (tower.image_size + 2) ** 2 * 3
-    norm = tower.bn1
     total = (
         Costs(saved=size * pixels, working=4.0 * pixels)
-        + _convolution(items, side, 3, half, 3, work, norm, gradients=1)
-        + _convolution(items, side, half, half, 3, work, norm)
-        + _convolution(items, side, half, width, 3, work, norm)
+        + _convolution(items, side, 3, half, 3, work, tower.bn1, gradients=1)
+        + _convolution(items, side, half, half, 3, work, tower.bn2)
+        + _convolution(items, side, half, width, 3, work, tower.bn3)
         # The outputs of the three ReLUs, and the pooled map.
         + Costs(saved=size * items * (side**2 * (2 * half + width) + (side // 2) ** 2 * width))
         # For the largest map of a batch norm: its square and, over several replicas, its count.
@@ -26,9 +25,9 @@ def costs(tower: ModifiedResNet, items: float, work: Workload) -> Costs:
     )
     side, channels = side // 2, width
     for block in tower.blocks:
-        total += _bottleneck(block, items, side, channels, work, norm)
+        total += _bottleneck(block, items, side, channels, work)
         side, channels = side // block.stride, block.conv3.filters
-    narrow = work.norm_bytes(norm, width) == size
+    narrow = work.norm_bytes(tower.bn3, width) == size
     passes = PASSES["resnet" if narrow else "resnet_float32_norms"]
     total = dataclasses.replace(total, moved=sum(passes[size]) * total.saved)
     return (
@@ -49,26 +48,20 @@ def norms(tower: ModifiedResNet) -> list[int]:
     return found
 
 
-def _bottleneck(
-    block: Bottleneck, items: float, side: int, channels: int, work: Workload, norm: BatchNorm
-) -> Costs:
-    """Three convolutions and the shortcut's; the input has `channels` maps of `side`.
-
-    Args:
-        norm: see `_convolution`.
-    """
+def _bottleneck(block: Bottleneck, items: float, side: int, channels: int, work: Workload) -> Costs:
+    """Three convolutions and the shortcut's; the input has `channels` maps of `side`."""
     inner, outer, after = block.conv1.filters, block.conv3.filters, side // block.stride
     total = (
-        _convolution(items, side, channels, inner, 1, work, norm)
-        + _convolution(items, side, inner, inner, 3, work, norm)
-        + _convolution(items, after, inner, outer, 1, work, norm)
+        _convolution(items, side, channels, inner, 1, work, block.bn1)
+        + _convolution(items, side, inner, inner, 3, work, block.bn2)
+        + _convolution(items, after, inner, outer, 1, work, block.bn3)
         # The outputs of the three ReLUs.
         + Costs(saved=work.bytes * items * (2 * side**2 * inner + after**2 * outer))
     )
     if block.stride > 1:  # the pooled input of the third convolution
         total += Costs(saved=work.bytes * items * after**2 * inner)
     if block.downsample is not None:
-        total += _convolution(items, after, channels, outer, 1, work, norm)
+        total += _convolution(items, after, channels, outer, 1, work, block.downsample_bn)
         if block.stride > 1:
             total += Costs(saved=work.bytes * items * after**2 * channels)
     return total
@@ -84,11 +77,7 @@ def _convolution(
     norm: BatchNorm,
     gradients: int = 2,
 ) -> Costs:
-    """A convolution to maps of `side`, and the input that its batch norm keeps.
-
-    Args:
-        norm: one like it.
-    """
+    """A convolution to maps of `side`, and its output, which the batch norm behind it keeps."""
     positions = items * side**2
     return product(
         positions, inputs * kernel**2, filters, weight_bytes=work.bytes, gradients=gradients
