@@ -61,9 +61,16 @@ class Program:
         return [np.asarray(one) for one in self._arguments]
 
     def start(self) -> list[jax.Array]:
-        """Starts one run; its results, which may not be there yet."""
+        """Starts one run; its results, which may not be there yet.
+
+        What it writes into variables is a parameter of the next run.
+        """
         shards = self._executable.execute_sharded(self._arguments)
-        return [one[0] for one in shards.disassemble_into_single_device_arrays()]
+        results = [one[0] for one in shards.disassemble_into_single_device_arrays()]
+        count = self.facts["results"]
+        for number, value in zip(self.facts["written"], results[count:], strict=True):
+            self._arguments[number] = value
+        return results[:count]
 
     def seconds(self, runs: int) -> float:
         """Seconds of a run, of so many one after the other."""
@@ -74,8 +81,8 @@ class Program:
         return (time.perf_counter() - start) / runs
 
     def finite(self) -> bool:
-        """Whether all its results, but what it writes into variables, are finite floats."""
-        results = self.start()[: self.facts["results"]]
+        """Whether all its results are finite floats."""
+        results = self.start()
         floats = [r for r in results if jax.numpy.issubdtype(r.dtype, jax.numpy.floating)]
         return all(bool(jax.numpy.isfinite(r).all()) for r in floats)
 

@@ -4,7 +4,9 @@ A program NAME is three files: NAME.mlir has the code; NAME.json the facts and h
 drawn, floats by the mean and standard deviation that they have here; NAME.npz the integers.
 """
 
+import io
 import json
+import re
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -33,7 +35,8 @@ def save(
         inputs: its arguments; also what the program is timed with.
         folder: is made.
         name: of the files.
-        facts: for the JSON file, beside "parameters", "results" and "written".
+        facts: for the JSON file, beside "parameters", "results" (how many the function has) and
+            "written" (for each further one, the parameter that it replaces: a variable's).
 
     Raises:
         ProgramError: without JAX, or if XLA cannot compile `function`.
@@ -48,7 +51,7 @@ def save(
         proto = compiled.experimental_get_compiler_ir(*inputs)(stage="hlo_serialized")
     except ValueError as error:
         raise ProgramError(f"XLA cannot compile {name}: {error}") from error
-    code = xla_client._xla.mlir.hlo_to_stablehlo(proto)
+    code, written = _portable(xla_client._xla.mlir.hlo_to_stablehlo(proto))
     variables = {v.handle.ref(): v for v in concrete.graph.variables}
     captured = [
         variables[one.ref()] if one.dtype == tf.resource else one
@@ -60,11 +63,38 @@ def save(
         **facts,
         "parameters": [_parameter(value) for value in values],
         "results": len(tf.nest.flatten(concrete.structured_outputs)),
+        "written": written,
     }
     folder.mkdir(parents=True, exist_ok=True)
     folder.joinpath(f"{name}.mlir").write_bytes(code)
     np.savez_compressed(folder / f"{name}.npz", allow_pickle=False, **integers)
     folder.joinpath(f"{name}.json").write_text(json.dumps(content) + "\n", encoding="utf-8")
+
+
+def _portable(code: bytes) -> tuple[bytes, list[int]]:
+    """`code` in StableHLO alone, and which parameter each result that it writes replaces."""
+    from jax._src.interpreters import mlir as jax_mlir
+    from jaxlib.mlir import ir
+
+    copies: list[ir.Operation] = []
+
+    def collect(operation: ir.Operation) -> ir.WalkResult:
+        if operation.name == "mhlo.copy":  # no part of StableHLO: a GPU's plugin refuses it
+            copies.append(operation)
+        return ir.WalkResult.ADVANCE
+
+    with jax_mlir.make_ir_context():
+        module = ir.Module.parse(code)
+        module.operation.walk(collect)
+        for copy in copies:
+            copy.results[0].replace_all_uses_with(copy.operands[0])
+            copy.erase()
+        aliases = str(module.operation.attributes["mhlo.input_output_alias"])
+        pairs = re.findall(r"parameter_number = (\d+).*?output_index = array<i64: (\d+)>", aliases)
+        by_result = sorted((int(result), int(parameter)) for parameter, result in pairs)
+        binary = io.BytesIO()
+        module.operation.write_bytecode(binary)
+    return binary.getvalue(), [parameter for _, parameter in by_result]
 
 
 def _stored(value: np.ndarray) -> bool:

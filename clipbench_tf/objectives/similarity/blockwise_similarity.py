@@ -5,7 +5,14 @@ import tensorflow as tf
 from clipbench_tf import hardware
 from clipbench_tf.objectives.similarity.token_similarity import shares, with_repeats
 
-BLOCK = 2**23  # cosines in memory at a time, whatever the number of items
+# Cosines in memory at a time, whatever the number of items. Those of a GPU fill 34 MB in bfloat16,
+# which stay in the cache of an A100 (40 MB) or H100 (50 MB).
+CPU_BLOCK, GPU_BLOCK = 2**23, 2**24
+
+_GROUPS = 8  # of positions, in a maximum on a GPU
+
+# Of floats: the integers of as many bits, and those twice as wide.
+_INTEGERS = {tf.bfloat16: (tf.int16, tf.int32), tf.float32: (tf.int32, tf.int64)}
 
 _compiled = tf.function(jit_compile=True, autograph=False, reduce_retracing=True)
 _graph = tf.function(autograph=False, reduce_retracing=True)
@@ -16,7 +23,7 @@ def one_way(
     query_mask: tf.Tensor,
     keys: tf.Tensor,
     key_mask: tf.Tensor,
-    block: int = BLOCK,
+    block: int | None = None,
 ) -> tf.Tensor:
     """`token_similarity` for training: neither pass holds all [N, M, n, m] cosines at once.
 
@@ -26,7 +33,8 @@ def one_way(
         query_mask: bool [N, n], true for tokens that count.
         keys: [M, m, D], unit length.
         key_mask: bool [M, m], true for tokens that count.
-        block: cosines in memory at a time, but at least those of one key item.
+        block: cosines in memory at a time, but at least those of one key item. None for
+            `GPU_BLOCK` or `CPU_BLOCK`.
 
     Returns:
         float32 [N, M]. The gradient is that of equation 4; of tied keys, one receives it.
@@ -44,7 +52,7 @@ def both_ways(
     image_mask: tf.Tensor,
     texts: tf.Tensor,
     text_mask: tf.Tensor,
-    block: int = BLOCK,
+    block: int | None = None,
 ) -> tuple[tf.Tensor, tf.Tensor]:
     """sim^I [N, M] and sim^T, transposed to [M, N], of equation 4 from the same cosines.
 
@@ -77,7 +85,7 @@ def _similarities(
     keys: tf.Tensor,
     key_weights: tf.Tensor,
     both: bool,
-    block: int,
+    block: int | None,
 ) -> list[tf.Tensor]:
     """float32 [M, N]: the weighted sum over query tokens of their highest cosine to a key item.
 
@@ -87,14 +95,16 @@ def _similarities(
     # done with a block's cosines: TensorFlow's products (oneDNN) are as fast as XLA's there with
     # AVX2, faster with AVX-512, and use bfloat16 instructions where there are some
     # (`clipbench_tf/benchmarks/similarity.py`).
-    forward, backward = _WHOLE if hardware.on_gpu() else _IN_PARTS
+    on_gpu = hardware.on_gpu()
+    forward, backward = _WHOLE if on_gpu else _IN_PARTS
+    cosines = block or (GPU_BLOCK if on_gpu else CPU_BLOCK)
 
     @tf.custom_gradient
     def of(queries: tf.Tensor, keys: tf.Tensor):
         # Otherwise an eager tape would request intermediates of the compiled loop.
         queries, keys = tf.stop_gradient(queries), tf.stop_gradient(keys)
         tokens = queries, query_weights, keys, key_weights
-        sums, winners = forward(*tokens, both, block)
+        sums, winners = forward(*tokens, both, cosines)
 
         def gradient(*upstream: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
             return backward(*tokens, winners, upstream)
@@ -139,12 +149,15 @@ def _best(
     cosines: tf.Tensor, weights: tf.Tensor, key_weights: tf.Tensor | None
 ) -> tuple[list[tf.Tensor], list[tf.Tensor]]:
     """Sums and argmaxes of a block of cosines [m, M / C, n, N]; both ways with `key_weights`."""
-    best, winners = _maximum(cosines, axis=0)
-    sums = [tf.einsum("jni,ni->ji", best, weights)]
+    # Flat: in several axes, XLA would lay out the winners on a GPU as the sum prefers them.
+    flat = tf.reshape(cosines, [tf.shape(cosines)[0], -1])
+    best, winners = (tf.reshape(x, tf.shape(cosines)[1:]) for x in _maximum(flat, axis=0))
+    # Not `einsum`: XLA would lay the cosines out anew for its products.
+    sums = [tf.reduce_sum(best * weights, axis=1)]
     if key_weights is None:
         return sums, [winners]
     best, others = _maximum(cosines, axis=2)
-    return [*sums, tf.einsum("rji,rj->ji", best, key_weights)], [winners, others]
+    return [*sums, tf.reduce_sum(best * key_weights[..., tf.newaxis], axis=0)], [winners, others]
 
 
 def _backward(
@@ -230,7 +243,8 @@ def _count_blocks(keys: tf.Tensor, rows: tf.Tensor, block: int) -> tf.Tensor:
     items = tf.shape(keys)[0]
     each = tf.shape(keys)[1] * tf.shape(rows)[0]
     together = tf.clip_by_value(block // tf.maximum(each, 1), 1, tf.maximum(items, 1))
-    return -(-items // together)
+    # A GPU's products would pad odd numbers of items.
+    return -(-items // tf.where(together < 16, together, together // 8 * 8))
 
 
 def _cut(items: tf.Tensor, blocks: tf.Tensor) -> tf.Tensor:
@@ -248,33 +262,57 @@ def _numbers(count: tf.Tensor) -> tf.Tensor:
 
 
 def _maximum(cosines: tf.Tensor, axis: int) -> tuple[tf.Tensor, tf.Tensor]:
-    """float32: the maximum of [A, B, C, D] along `axis`; int16: an index where it occurs."""
-    places = tf.reshape(tf.range(tf.shape(cosines)[axis]), [-1] + [1] * (3 - axis))
-    if cosines.dtype == tf.bfloat16 and not hardware.on_gpu():
-        return _packed_maximum(cosines, places, axis)
+    """float32: the maximum along `axis`; int16: an index where it occurs."""
+    if cosines.dtype == tf.bfloat16 or hardware.on_gpu():
+        return _packed_maximum(cosines, axis)
     best = tf.reduce_max(cosines, axis=axis)
     won = cosines == tf.expand_dims(best, axis)
-    first = tf.reduce_min(tf.where(won, places, 2**15 - 1), axis=axis)
-    return tf.cast(best, tf.float32), tf.cast(first, tf.int16)
+    first = tf.reduce_min(tf.where(won, _places(cosines, axis), 2**15 - 1), axis=axis)
+    return best, tf.cast(first, tf.int16)
 
 
-def _packed_maximum(
-    cosines: tf.Tensor, places: tf.Tensor, axis: int
-) -> tuple[tf.Tensor, tf.Tensor]:
-    """`_maximum` of bfloat16 in one pass over int32: a cosine's bits above, its index below.
+def _packed_maximum(cosines: tf.Tensor, axis: int) -> tuple[tf.Tensor, tf.Tensor]:
+    """`_maximum` in one pass over integers twice as wide: a cosine's bits above, its index below.
 
     NaN may count as the smallest number here; the gradients still show it.
     """
-    bits = _ordered(tf.bitcast(cosines, tf.int16))
-    best = tf.reduce_max(tf.cast(bits, tf.int32) * 2**16 + places, axis=axis)
-    bits = _ordered(tf.cast(tf.bitwise.right_shift(best, 16), tf.int16))
-    return tf.cast(tf.bitcast(bits, tf.bfloat16), tf.float32), tf.cast(
-        tf.bitwise.bitwise_and(best, 2**15 - 1), tf.int16
-    )
+    narrow, wide = _INTEGERS[cosines.dtype]
+    above = tf.constant(8 * narrow.size, wide)
+    bits = tf.cast(_ordered(tf.bitcast(cosines, narrow)), wide)
+    bits = tf.bitwise.left_shift(bits, above)
+    if hardware.on_gpu():
+        best = _maximum_in_groups(bits, axis)
+    else:
+        best = tf.reduce_max(bits + tf.cast(_places(bits, axis), wide), axis=axis)
+    bits = _ordered(tf.cast(tf.bitwise.right_shift(best, above), narrow))
+    index = tf.bitwise.bitwise_and(best, tf.constant(2**15 - 1, wide))
+    return tf.cast(tf.bitcast(bits, cosines.dtype), tf.float32), tf.cast(index, tf.int16)
+
+
+def _maximum_in_groups(bits: tf.Tensor, axis: int) -> tf.Tensor:
+    """The maximum of `bits` plus their index along `axis`, of groups first and then of these.
+
+    Before a maximum of 32 or more, XLA transposes all cosines on a GPU. It would join the two if
+    the group's index were not added between them.
+    """
+    shape = tf.shape(bits)
+    each = -(-shape[axis] // _GROUPS)
+    padding = [[0, 0]] * axis + [[0, _GROUPS * each - shape[axis]]]
+    padding += [[0, 0]] * (bits.shape.rank - len(padding))
+    bits = tf.pad(bits, padding, constant_values=bits.dtype.min)
+    groups = tf.reshape(bits, tf.concat([shape[:axis], [_GROUPS, each], shape[axis + 1 :]], 0))
+    best = tf.reduce_max(groups + tf.cast(_places(groups, axis + 1), bits.dtype), axis=axis + 1)
+    first = tf.cast(each * _places(best, axis), bits.dtype)
+    return tf.reduce_max(best + first, axis=axis)
+
+
+def _places(items: tf.Tensor, axis: int) -> tf.Tensor:
+    """int32: the index along `axis` of `items`, whose other axes have size 1."""
+    after = items.shape.rank - 1 - axis
+    return tf.reshape(tf.range(tf.shape(items)[axis]), [-1] + [1] * after)
 
 
 def _ordered(bits: tf.Tensor) -> tf.Tensor:
-    """int16: bits of floats mapped so that they compare as the floats do; its own inverse."""
-    return tf.bitwise.bitwise_xor(
-        bits, tf.bitwise.bitwise_and(tf.bitwise.right_shift(bits, 15), 2**15 - 1)
-    )
+    """Integers: bits of floats mapped so that they compare as the floats do; its own inverse."""
+    sign = tf.bitwise.right_shift(bits, tf.constant(8 * bits.dtype.size - 1, bits.dtype))
+    return tf.bitwise.bitwise_xor(bits, tf.bitwise.bitwise_and(sign, bits.dtype.max))

@@ -18,7 +18,7 @@ from clipbench_tf.objectives.multi_view import MultiView
 from clipbench_tf.objectives.nearest_neighbor import NearestNeighbor
 from clipbench_tf.objectives.objective import Objective
 from clipbench_tf.objectives.optimal_transport import OptimalTransport
-from clipbench_tf.objectives.similarity.blockwise_similarity import BLOCK
+from clipbench_tf.objectives.similarity.blockwise_similarity import GPU_BLOCK
 from clipbench_tf.objectives.similarity.token_selection import batch_scores
 from clipbench_tf.objectives.text_mlm import TextMLM
 from clipbench_tf.planning.costs.operations import Costs, product
@@ -141,7 +141,7 @@ def _(objective: FineGrained, method: Method, work: Workload) -> Costs:
         backward=2 * operations,
         # Each cosine is written once and read twice, its gradient too, by two products.
         moved=6.0 * size * cosines * gathered,
-        working=3 * 4.0 * max(BLOCK, max(patches, words)),
+        working=3 * 4.0 * max(GPU_BLOCK, max(patches, words)),
     )
 
 

@@ -37,7 +37,7 @@ def gradients_by_hand(queries, query_mask, keys, key_mask, upstream):
     return of_queries, of_keys
 
 
-SHAPES = [((4, 5), (3, 6)), ((1, 2), (1, 2)), ((3, 7), (7, 4)), ((2, 1), (5, 3))]
+SHAPES = [((4, 5), (3, 6)), ((1, 2), (1, 2)), ((3, 7), (7, 4)), ((2, 1), (5, 3)), ((2, 9), (40, 11))]
 
 
 def cosines(shapes, items: int) -> int:
@@ -48,8 +48,8 @@ def cosines(shapes, items: int) -> int:
 
 @pytest.mark.parametrize("on_gpu", [False, True], ids=["in_parts", "compiled_whole"])
 @pytest.mark.parametrize(
-    ("shapes", "items"),  # an odd end, one item, one by one, all at once
-    [(SHAPES[0], 2), (SHAPES[1], 1), (SHAPES[2], 1), (SHAPES[3], 5)],
+    ("shapes", "items"),  # an odd end, one item, one by one, all at once, 16 of 17
+    [(SHAPES[0], 2), (SHAPES[1], 1), (SHAPES[2], 1), (SHAPES[3], 5), (SHAPES[4], 17)],
 )
 def test_value_and_gradient(shapes, items, on_gpu, monkeypatch):
     monkeypatch.setattr(hardware, "on_gpu", lambda: on_gpu)
@@ -118,13 +118,16 @@ def test_bfloat16_gradient(items):
 
 
 @pytest.mark.bfloat16
-def test_the_packed_maximum_is_exact():
+@pytest.mark.parametrize("dtype", [tf.bfloat16, tf.float32], ids=["bfloat16", "float32"])
+@pytest.mark.parametrize("on_gpu", [False, True], ids=["at_once", "in_groups"])
+def test_the_packed_maximum_is_exact(on_gpu, dtype, monkeypatch):
+    monkeypatch.setattr(hardware, "on_gpu", lambda: on_gpu)
     rng = np.random.default_rng(0)
-    cosines = tf.cast(rng.normal(size=(6, 3, 5, 40)) - 1.0, tf.bfloat16)
-    cosines = tf.where(rng.random(cosines.shape) < 0.1, tf.constant(-0.0, tf.bfloat16), cosines)
-    for axis, shape in ((0, [-1, 1, 1, 1]), (2, [-1, 1])):
-        places = tf.reshape(tf.range(cosines.shape[axis]), shape)
-        best, winners = blockwise_similarity._packed_maximum(cosines, places, axis)
+    cosines = tf.cast(rng.normal(size=(77, 3, 49, 40)) - 1.0, dtype)
+    cosines = tf.where(rng.random(cosines.shape) < 0.01, tf.constant(-0.0, dtype), cosines)
+    cosines = tf.where(rng.random(cosines.shape) < 0.001, tf.constant(-np.inf, dtype), cosines)
+    for axis in (0, 2):
+        best, winners = blockwise_similarity._packed_maximum(cosines, axis)
         np.testing.assert_array_equal(best, tf.reduce_max(tf.cast(cosines, tf.float32), axis))
         winners = tf.expand_dims(tf.cast(winners, tf.int64), axis).numpy()
         won = np.take_along_axis(tf.cast(cosines, tf.float32).numpy(), winners, axis)
