@@ -10,8 +10,7 @@ class LayerNorm(keras.layers.LayerNormalization):
     """Keras's layer norm over the last axis, with scale and shift.
 
     Call shape: [..., D] -> [..., D]. In training, forward and backward pass are compiled, compute
-    in float32 in one go over the input, and keep the input and two numbers a row. Otherwise it is
-    Keras's.
+    in float32 in one go over the input, and keep nothing but the input. Otherwise it is Keras's.
     """
 
     def call(self, x: tf.Tensor, training: bool = False) -> tf.Tensor:
@@ -22,32 +21,36 @@ class LayerNorm(keras.layers.LayerNormalization):
         def normalized(
             x: tf.Tensor, gamma: tf.Tensor, beta: tf.Tensor
         ) -> tuple[tf.Tensor, Callable[[tf.Tensor], list[tf.Tensor]]]:
-            y, mean, factor = _normalized(x, gamma, beta, self.epsilon)
-            return y, lambda upstream: _gradient(x, mean, factor, gamma, upstream)
+            return (
+                _normalized(x, gamma, beta, self.epsilon),
+                lambda upstream: _gradient(x, gamma, upstream, self.epsilon),
+            )
 
         gamma, beta = (tf.convert_to_tensor(v, tf.float32) for v in (self.gamma, self.beta))
         rows = tf.reshape(x, [-1, x.shape[-1]])
         return tf.reshape(normalized(rows, gamma, beta), tf.shape(x))
 
 
-@tf.function(jit_compile=True, autograph=False, reduce_retracing=True)
-def _normalized(
-    x: tf.Tensor, gamma: tf.Tensor, beta: tf.Tensor, epsilon: float
-) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
-    """Rows of `x` [N, D] normalised; float32 [N, 1]: their means, and 1 / standard deviation."""
-    wide = tf.cast(x, tf.float32)
-    mean = tf.reduce_mean(wide, axis=-1, keepdims=True)
-    variance = tf.reduce_mean(tf.square(wide - mean), axis=-1, keepdims=True)
+def _standardised(x: tf.Tensor, epsilon: float) -> tuple[tf.Tensor, tf.Tensor]:
+    """float32: rows of mean 0 and variance 1, and what `x` [N, D] was multiplied by."""
+    x = tf.cast(x, tf.float32)
+    centred = x - tf.reduce_mean(x, axis=-1, keepdims=True)
+    variance = tf.reduce_mean(tf.square(centred), axis=-1, keepdims=True)
     factor = tf.math.rsqrt(variance + epsilon)
-    return tf.cast((wide - mean) * factor * gamma + beta, x.dtype), mean, factor
+    return centred * factor, factor
+
+
+@tf.function(jit_compile=True, autograph=False, reduce_retracing=True)
+def _normalized(x: tf.Tensor, gamma: tf.Tensor, beta: tf.Tensor, epsilon: float) -> tf.Tensor:
+    return tf.cast(_standardised(x, epsilon)[0] * gamma + beta, x.dtype)
 
 
 @tf.function(jit_compile=True, autograph=False, reduce_retracing=True)
 def _gradient(
-    x: tf.Tensor, mean: tf.Tensor, factor: tf.Tensor, gamma: tf.Tensor, upstream: tf.Tensor
+    x: tf.Tensor, gamma: tf.Tensor, upstream: tf.Tensor, epsilon: float
 ) -> list[tf.Tensor]:
     """Of `x`, `gamma` and `beta`."""
-    standardised = (tf.cast(x, tf.float32) - mean) * factor
+    standardised, factor = _standardised(x, epsilon)
     upstream = tf.cast(upstream, tf.float32)
     inner = upstream * gamma
     across = tf.reduce_mean(inner * standardised, axis=-1, keepdims=True)
