@@ -74,7 +74,7 @@ def save(
 def _portable(code: bytes) -> tuple[bytes, list[int]]:
     """`code` in StableHLO alone, and which parameter each result that it writes replaces."""
     from jax._src.interpreters import mlir as jax_mlir
-    from jaxlib.mlir import ir
+    from jax._src.lib.mlir import ir
 
     copies: list[ir.Operation] = []
 

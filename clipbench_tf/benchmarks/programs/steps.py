@@ -106,7 +106,7 @@ def _as_batch(keys: Sequence[str], values: Sequence[tf.Tensor]) -> Batch:
 
 
 def _planned(parts: Parts) -> dict[str, Any]:
-    """The operations of a step, and the milliseconds that the planner expects, by device."""
+    """A step's operations, and what the planner expects without optimizer: bytes, milliseconds."""
     work = workload(
         parts.method, parts.pipeline, replicas=1, text_length=captions.CONTEXT, caption_tokens=15
     )
@@ -115,4 +115,5 @@ def _planned(parts: Parts) -> dict[str, Any]:
         found = plan(parts.method, work, devices.find(name), 1)
         expected[name] = 1e3 * (found.time.total - found.time.optimizer)
     flops = sum(cost.forward + cost.backward for cost in found.costs.values())
-    return {"flops": flops, "planned_ms": expected, "planned_bytes": found.memory.total}
+    without = found.memory.total - found.memory.optimizer
+    return {"flops": flops, "planned_ms": expected, "planned_bytes": without}

@@ -3,16 +3,12 @@
 import tensorflow as tf
 
 from clipbench_tf import hardware
+from clipbench_tf.objectives.similarity.maximum import maximum
 from clipbench_tf.objectives.similarity.token_similarity import shares, with_repeats
 
 # Cosines in memory at a time, whatever the number of items. Those of a GPU fill 34 MB in bfloat16,
 # which stay in the cache of an A100 (40 MB) or H100 (50 MB).
 CPU_BLOCK, GPU_BLOCK = 2**23, 2**24
-
-_GROUPS = 8  # of positions, in a maximum on a GPU
-
-# Of floats: the integers of as many bits, and those twice as wide.
-_INTEGERS = {tf.bfloat16: (tf.int16, tf.int32), tf.float32: (tf.int32, tf.int64)}
 
 _compiled = tf.function(jit_compile=True, autograph=False, reduce_retracing=True)
 _graph = tf.function(autograph=False, reduce_retracing=True)
@@ -151,12 +147,12 @@ def _best(
     """Sums and argmaxes of a block of cosines [m, M / C, n, N]; both ways with `key_weights`."""
     # Flat: in several axes, XLA would lay out the winners on a GPU as the sum prefers them.
     flat = tf.reshape(cosines, [tf.shape(cosines)[0], -1])
-    best, winners = (tf.reshape(x, tf.shape(cosines)[1:]) for x in _maximum(flat, axis=0))
+    best, winners = (tf.reshape(x, tf.shape(cosines)[1:]) for x in maximum(flat, axis=0))
     # Not `einsum`: XLA would lay the cosines out anew for its products.
     sums = [tf.reduce_sum(best * weights, axis=1)]
     if key_weights is None:
         return sums, [winners]
-    best, others = _maximum(cosines, axis=2)
+    best, others = maximum(cosines, axis=2)
     return [*sums, tf.reduce_sum(best * key_weights[..., tf.newaxis], axis=0)], [winners, others]
 
 
@@ -259,60 +255,3 @@ def _cut(items: tf.Tensor, blocks: tf.Tensor) -> tf.Tensor:
 def _numbers(count: tf.Tensor) -> tf.Tensor:
     """int16 [count]: 0, 1, 2, ..."""
     return tf.cast(tf.range(count), tf.int16)
-
-
-def _maximum(cosines: tf.Tensor, axis: int) -> tuple[tf.Tensor, tf.Tensor]:
-    """float32: the maximum along `axis`; int16: an index where it occurs."""
-    if cosines.dtype == tf.bfloat16 or hardware.on_gpu():
-        return _packed_maximum(cosines, axis)
-    best = tf.reduce_max(cosines, axis=axis)
-    won = cosines == tf.expand_dims(best, axis)
-    first = tf.reduce_min(tf.where(won, _places(cosines, axis), 2**15 - 1), axis=axis)
-    return best, tf.cast(first, tf.int16)
-
-
-def _packed_maximum(cosines: tf.Tensor, axis: int) -> tuple[tf.Tensor, tf.Tensor]:
-    """`_maximum` in one pass over integers twice as wide: a cosine's bits above, its index below.
-
-    NaN may count as the smallest number here; the gradients still show it.
-    """
-    narrow, wide = _INTEGERS[cosines.dtype]
-    above = tf.constant(8 * narrow.size, wide)
-    bits = tf.cast(_ordered(tf.bitcast(cosines, narrow)), wide)
-    bits = tf.bitwise.left_shift(bits, above)
-    if hardware.on_gpu():
-        best = _maximum_in_groups(bits, axis)
-    else:
-        best = tf.reduce_max(bits + tf.cast(_places(bits, axis), wide), axis=axis)
-    bits = _ordered(tf.cast(tf.bitwise.right_shift(best, above), narrow))
-    index = tf.bitwise.bitwise_and(best, tf.constant(2**15 - 1, wide))
-    return tf.cast(tf.bitcast(bits, cosines.dtype), tf.float32), tf.cast(index, tf.int16)
-
-
-def _maximum_in_groups(bits: tf.Tensor, axis: int) -> tf.Tensor:
-    """The maximum of `bits` plus their index along `axis`, of groups first and then of these.
-
-    Before a maximum of 32 or more, XLA transposes all cosines on a GPU. It would join the two if
-    the group's index were not added between them.
-    """
-    shape = tf.shape(bits)
-    each = -(-shape[axis] // _GROUPS)
-    padding = [[0, 0]] * axis + [[0, _GROUPS * each - shape[axis]]]
-    padding += [[0, 0]] * (bits.shape.rank - len(padding))
-    bits = tf.pad(bits, padding, constant_values=bits.dtype.min)
-    groups = tf.reshape(bits, tf.concat([shape[:axis], [_GROUPS, each], shape[axis + 1 :]], 0))
-    best = tf.reduce_max(groups + tf.cast(_places(groups, axis + 1), bits.dtype), axis=axis + 1)
-    first = tf.cast(each * _places(best, axis), bits.dtype)
-    return tf.reduce_max(best + first, axis=axis)
-
-
-def _places(items: tf.Tensor, axis: int) -> tf.Tensor:
-    """int32: the index along `axis` of `items`, whose other axes have size 1."""
-    after = items.shape.rank - 1 - axis
-    return tf.reshape(tf.range(tf.shape(items)[axis]), [-1] + [1] * after)
-
-
-def _ordered(bits: tf.Tensor) -> tf.Tensor:
-    """Integers: bits of floats mapped so that they compare as the floats do; its own inverse."""
-    sign = tf.bitwise.right_shift(bits, tf.constant(8 * bits.dtype.size - 1, bits.dtype))
-    return tf.bitwise.bitwise_xor(bits, tf.bitwise.bitwise_and(sign, bits.dtype.max))

@@ -70,6 +70,28 @@ def test_results_that_are_not_finite_are_seen(tmp_path):
     assert found == [True, False]
 
 
+def test_what_a_run_writes_is_there_in_the_next(tmp_path):
+    total, count = tf.Variable([1.0, 2.0]), tf.Variable(5)
+
+    def function(x):
+        doubled = 2.0 * total
+        total.assign_add(x)
+        count.assign_add(1)
+        return [doubled]
+
+    save(function, [tf.constant([10.0, 20.0])], tmp_path, "running", {})
+    assert b"mhlo.copy" not in (tmp_path / "running.mlir").read_bytes()
+    program = Program(tmp_path, "running")
+    program.compile()
+    program.load()
+    program._arguments[0] = jax.numpy.asarray([10.0, 20.0], "float32")
+    (place,) = [n for n, one in enumerate(program.arguments()[1:], 1) if one.shape == (2,)]
+    program._arguments[place] = jax.numpy.asarray([1.0, 2.0], "float32")
+    found = [np.asarray(program.start()[0]) for _ in range(3)]
+    np.testing.assert_allclose(found, [[2, 4], [22, 44], [42, 84]])
+    assert sorted(int(x) for x in program.arguments() if x.shape == ()) == [8]
+
+
 def test_what_xla_cannot_compile_is_named(tmp_path):
     def words(x):
         return [tf.strings.as_string(x)]

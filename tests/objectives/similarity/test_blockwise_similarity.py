@@ -5,7 +5,7 @@ import pytest
 import tensorflow as tf
 
 from clipbench_tf import hardware
-from clipbench_tf.objectives.similarity import blockwise_similarity
+from clipbench_tf.objectives.similarity import maximum
 from clipbench_tf.objectives.similarity.blockwise_similarity import both_ways, one_way
 from tests.objectives import reference
 from tests.objectives.samples import assert_close
@@ -37,7 +37,13 @@ def gradients_by_hand(queries, query_mask, keys, key_mask, upstream):
     return of_queries, of_keys
 
 
-SHAPES = [((4, 5), (3, 6)), ((1, 2), (1, 2)), ((3, 7), (7, 4)), ((2, 1), (5, 3)), ((2, 9), (40, 11))]
+SHAPES = [
+    ((4, 5), (3, 6)),
+    ((1, 2), (1, 2)),
+    ((3, 7), (7, 4)),
+    ((2, 1), (5, 3)),
+    ((2, 9), (40, 11)),
+]
 
 
 def cosines(shapes, items: int) -> int:
@@ -118,7 +124,7 @@ def test_bfloat16_gradient(items):
 
 
 @pytest.mark.bfloat16
-@pytest.mark.parametrize("dtype", [tf.bfloat16, tf.float32], ids=["bfloat16", "float32"])
+@pytest.mark.parametrize("dtype", [tf.bfloat16, tf.float16, tf.float32], ids=lambda d: d.name)
 @pytest.mark.parametrize("on_gpu", [False, True], ids=["at_once", "in_groups"])
 def test_the_packed_maximum_is_exact(on_gpu, dtype, monkeypatch):
     monkeypatch.setattr(hardware, "on_gpu", lambda: on_gpu)
@@ -127,7 +133,7 @@ def test_the_packed_maximum_is_exact(on_gpu, dtype, monkeypatch):
     cosines = tf.where(rng.random(cosines.shape) < 0.01, tf.constant(-0.0, dtype), cosines)
     cosines = tf.where(rng.random(cosines.shape) < 0.001, tf.constant(-np.inf, dtype), cosines)
     for axis in (0, 2):
-        best, winners = blockwise_similarity._packed_maximum(cosines, axis)
+        best, winners = maximum.packed_maximum(cosines, axis)
         np.testing.assert_array_equal(best, tf.reduce_max(tf.cast(cosines, tf.float32), axis))
         winners = tf.expand_dims(tf.cast(winners, tf.int64), axis).numpy()
         won = np.take_along_axis(tf.cast(cosines, tf.float32).numpy(), winners, axis)
