@@ -5,6 +5,7 @@ import gc
 import os
 import random
 import signal
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -35,6 +36,24 @@ tf.config.threading.set_intra_op_parallelism_threads(1)
 # To rewrite a graph so that it is faster takes longer than a test runs it. The processes that tests
 # start do.
 tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": True})
+
+
+_BEGUN = time.monotonic()
+
+
+def pytest_addoption(parser):
+    parser.addoption(
+        "--begin-within",
+        type=float,
+        metavar="SECONDS",
+        help="skip what has not begun so many seconds after the start",
+    )
+
+
+def pytest_runtest_setup(item):
+    limit = item.config.getoption("--begin-within")
+    if limit is not None and time.monotonic() - _BEGUN > limit:
+        pytest.skip("no time was left to begin it")
 
 
 def pytest_collection_finish():

@@ -42,7 +42,10 @@ Of three blocks of the ViT in bfloat16, matrix products were 73% and elementwise
   products, 2% off a step; ReLU and its gradient compiled, with the sum before it, 1%.
 - Decay as w (1 - rate) in place of w - rate w: 44 in place of 54 ms of AdamW for 80 million
   weights.
-- The bias's gradient as a plain sum, for its precision (models/layers/dense.py).
+- The bias's gradient as a product with ones, for its precision (models/layers/dense.py): 0.75 ms
+  for 2,464 x 2,048 numbers in bfloat16 on the Turin, where a plain sum takes 2.3.
+- Attention pooling with heads first in its products: 8.6 in place of 18 ms for 16 pictures' two
+  products and their gradients in bfloat16, 12 in place of 25 in float32 (the Turin).
 - Not worth it: a compiled ResNet, which took 1.3 times as long in float32 on a CPU; malloc tuned,
   as the step causes few page faults.
 
