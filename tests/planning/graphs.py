@@ -63,10 +63,15 @@ class StepGraph:
         return totals[True], totals[False]
 
     def _flops(self, op: tf.Operation) -> float:
+        if op.type == "MatMul" and op.outputs[0].shape[0] == 1:
+            return 0.0  # the gradient of a bias, a sum by a product with ones
         if op.type == "MatMul" and any(None in tensor.shape for tensor in op.inputs):
             across = op.inputs[0].shape[0 if op.get_attr("transpose_a") else 1]
             rows, columns = op.outputs[0].shape
             return 2.0 * math.prod(size or self.unknown for size in (rows, across, columns))
+        if op.type == "BatchMatMulV2":  # of which the registry overlooks that it is transposed
+            across = op.inputs[0].shape[-2 if op.get_attr("adj_x") else -1]
+            return 2.0 * math.prod(op.outputs[0].shape) * across
         if op.type == "Einsum":  # which the registry does not know
             letters = op.get_attr("equation").decode().split("->")[0].split(",")
             sizes = {
@@ -84,7 +89,7 @@ class StepGraph:
     def saved(self) -> dict[str, float]:
         """Bytes that the forward pass leaves for the backward pass: activations and weights.
 
-        "weights" are copies in a lower precision.
+        "weights" are copies in a lower precision, or transposed.
         """
         kept: dict[str, tf.Tensor] = {}
         for op in self.graph.get_operations():
@@ -95,7 +100,7 @@ class StepGraph:
                     kept[tensor.name] = tensor
         totals = {"activations": 0.0, "weights": 0.0}
         for tensor in kept.values():
-            kind = "weights" if _is_cast_weight(tensor) else "activations"
+            kind = "weights" if _is_copied_weight(tensor) else "activations"
             totals[kind] += self._bytes(tensor)
         return totals
 
@@ -123,5 +128,8 @@ def _memory(tensor: tf.Tensor) -> tf.Tensor:
     return tensor
 
 
-def _is_cast_weight(tensor: tf.Tensor) -> bool:
-    return tensor.op.type == "Cast" and tensor.op.inputs[0].op.type == "ReadVariableOp"
+def _is_copied_weight(tensor: tf.Tensor) -> bool:
+    source = tensor
+    while source.op.type in _SAME_MEMORY | {"Cast", "Transpose"}:
+        source = source.op.inputs[0]
+    return source.op.type == "ReadVariableOp"

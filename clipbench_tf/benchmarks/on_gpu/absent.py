@@ -46,13 +46,14 @@ def compile_all(
 
     Raises:
         FileNotFoundError: if `folder` holds no programs.
-        AbsentError: without JAX's CUDA plugin.
+        AbsentError: without JAX's CUDA plugin, or if no name matches.
     """
     names = json.loads(folder.joinpath("programs.json").read_text(encoding="utf-8"))
+    wanted = [name for name in names if re.search(only, name)]
+    if not wanted:
+        raise AbsentError(f"No program's name matches {only!r}; there are {', '.join(names)}.")
     device = _device(gpu)
-    for name in names:
-        if not re.search(only, name):
-            continue
+    for name in wanted:
         facts = json.loads(folder.joinpath(f"{name}.json").read_text(encoding="utf-8"))
         compiled = _compiled(folder.joinpath(f"{name}.mlir").read_bytes(), device)
         if code is not None:

@@ -20,7 +20,7 @@ class Memory:
 
     Attributes:
         weights: all variables of the method in their own dtype, queue and statistics included.
-        narrow_weights: copies of kernels in the compute dtype.
+        narrow_weights: copies of kernels in the compute dtype, or transposed.
         gradients: float32, of every trainable variable.
         exchanged: a copy of the gradients, packed for the all-reduce, on several replicas.
         optimizer: AdamW's two moments, and its counters.

@@ -100,7 +100,9 @@ def _attention_pool(tower: ModifiedResNet, items: float, work: Workload) -> Cost
         + Costs(
             # Inputs of products: the mean, its query, each head's query and result, all positions.
             saved=size * items * width * (2 + 2 * heads + positions) + weights,
-            narrow_weights=size * width if work.mixed else 0,  # the keys' bias, a factor here
+            # The keys' bias, a factor here; in float32, where the other products need no copies, the
+            # kernels of keys and values with heads first.
+            narrow_weights=size * width if work.mixed else 2 * size * width**2,
             forward=attend,
             backward=2 * attend,
         )

@@ -33,6 +33,12 @@ def test_a_folder_without_programs(tmp_path):
     assert "export_programs.py" in ended.stderr and "Traceback" not in ended.stderr
 
 
+def test_names_that_match_nothing(tmp_path):
+    (tmp_path / "programs.json").write_text(json.dumps(["one", "two"]))
+    with pytest.raises(absent.AbsentError, match="'three'; there are one, two"):
+        next(absent.compile_all(tmp_path, "a100", only="three"))
+
+
 def test_the_naive_form_is_equation_4():
     draw = np.random.default_rng(0)
     shapes = [2, 9, 8], [2, 9], [3, 5, 8], [3, 5], [2, 3]
