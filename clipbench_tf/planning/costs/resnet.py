@@ -100,8 +100,8 @@ def _attention_pool(tower: ModifiedResNet, items: float, work: Workload) -> Cost
         + Costs(
             # Inputs of products: the mean, its query, each head's query and result, all positions.
             saved=size * items * width * (2 + 2 * heads + positions) + weights,
-            # The keys' bias, a factor here; in float32, where the other products need no copies, the
-            # kernels of keys and values with heads first.
+            # The keys' bias, a factor here; in float32, where no kernel is cast, those of keys and
+            # values with heads first.
             narrow_weights=size * width if work.mixed else 2 * size * width**2,
             forward=attend,
             backward=2 * attend,
