@@ -182,9 +182,8 @@ def _backward(
         )
         # Not in `_passed`: XLA would find each index by divisions there, at four times the cost.
         passed = tf.reshape(passed, [-1, tf.shape(rows)[0]])
-        gradient = tf.matmul(passed, _flat(all_keys[block]), transpose_a=True)
         of_keys = of_keys.write(block, tf.matmul(passed, rows))
-        return block + 1, of_rows + tf.cast(gradient, tf.float32), of_keys
+        return block + 1, of_rows + _product(passed, _flat(all_keys[block])), of_keys
 
     _, of_rows, of_keys = tf.while_loop(
         lambda block, *_: block < blocks,
@@ -222,6 +221,13 @@ def _passed(
         won = winners[1][:, :, tf.newaxis] == of_query[:, None]
         passed += tf.where(won, share[:, :, tf.newaxis], 0.0)
     return tf.cast(passed, dtype)
+
+
+def _product(passed: tf.Tensor, keys: tf.Tensor) -> tf.Tensor:
+    """float32: `passed`, transposed, times `keys`."""
+    if hardware.on_gpu():  # not rounded on the way, so that the product can add to what there is
+        return tf.raw_ops.BatchMatMulV3(x=passed, y=keys, Tout=tf.float32, adj_x=True)
+    return tf.cast(tf.matmul(passed, keys, transpose_a=True), tf.float32)
 
 
 def _by_position(items: tf.Tensor, weights: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
