@@ -68,10 +68,10 @@ class PeriodicEvaluation(EverySteps):
 
     def on_train_begin(self, logs: dict | None = None) -> None:
         super().on_train_begin(logs)
-        if self._began is None:  # one run may take several `fit`s
-            self._began = self._clock()
+        self._begin()
 
     def act(self, step: int, logs: Mapping[str, float]) -> None:
+        self._begin()
         values, seconds = self._timed(self._run())
         for log in self._logs:
             log.write(step, values)
@@ -100,9 +100,15 @@ class PeriodicEvaluation(EverySteps):
         self._spent += seconds
         return values, seconds
 
+    def _begin(self) -> None:
+        """Starts the time of which `share` is taken: with the first `fit` or what is before it."""
+        if self._began is None:
+            self._began = self._clock()
+
     def _elapsed(self) -> float:
-        """Seconds since training began."""
-        return max(self._clock() - (self._began or 0.0), 1e-9)
+        """Seconds since training began, or an evaluation before it."""
+        assert self._began is not None
+        return max(self._clock() - self._began, 1e-9)
 
     def _affords(self, seconds: float) -> bool:
         """Whether so many `seconds` more would be within the share."""

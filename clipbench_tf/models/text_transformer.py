@@ -15,8 +15,8 @@ class TextTransformer(keras.layers.Layer):
 
     Call shape: int32 [B, L], L <= context_length -> `TextFeatures`: embedding [B, embed_dim],
     tokens [B, L, width] after the last norm, mask [B, L]. A row without an end token is pooled
-    at position 0. With `packed=True`, padding is left out (see `packing.py`): its tokens are zero,
-    all else is the same, sooner.
+    at position 0. With `packed=True`, padding is left out (see `packing.py`): its tokens are zero
+    or mean nothing, all else is the same, sooner.
 
     Deviates: the paper's released code gives the projection a bias; CLIP's has none
     (`projection_bias`).

@@ -68,7 +68,8 @@ class Trainer:
             is not there begins at random. The validation split is scored before the first step.
 
     Raises:
-        ValueError: if the global batch does not divide among the replicas, shards of several
+        ValueError: if the global batch does not divide among the replicas, or what each gets into
+            chunks, shards of several
             workers do not hold what dataset.json says, an objective counts padding that the
             pipeline trims, or the recipe's layer-wise decay is not for these towers.
     """

@@ -137,6 +137,16 @@ def test_results_are_there_at_each_interval_and_at_the_last_step_all_run_that_ne
     assert shares == pytest.approx([5 / 6, 10 / 12, 25 / 28])
 
 
+def test_what_is_evaluated_before_training_counts_from_its_own_start():
+    run = Run(4, 10.0, 0.05, ("retrieval", [30.0]))
+    run.now = 50_000.0  # of a machine that has been on for long
+    run.callback.act(0, {})
+    assert run.steps_of("retrieval") == []
+    assert run.observed.written == [(0, {SHARE: 1.0})]
+    run.train(1, 90.0)
+    assert run.observed.written[-1][1][SHARE] == pytest.approx(20 / 110)
+
+
 def test_several_fits_are_one_run_and_a_resumed_run_keeps_the_share_of_its_own_time():
     run = Run(100, 0.1, 0.05, ("retrieval", [0.2]))
     run.train(2, 10.0)

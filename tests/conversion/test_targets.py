@@ -78,7 +78,9 @@ def seen(pictures, resize, interpolation) -> np.ndarray:
     return views.decode(tf.constant(pictures), SIZE, resize, interpolation)[0].numpy()
 
 
-@pytest.mark.parametrize("merges", [48_894, MERGES], ids=["all_merges", "fewer"])
+@pytest.mark.parametrize(
+    "merges", [pytest.param(48_894, marks=pytest.mark.slow), MERGES], ids=["all_merges", "fewer"]
+)
 def test_transformers_loads_model_and_processor(merges, tmp_path, pictures):
     view = {"resize": 1.0, "interpolation": "bicubic"}
     export(method(merges=merges), tmp_path / "saved_model", merges=merges, **view)

@@ -45,7 +45,8 @@ def weights_size(folder) -> int:
 
 
 @pytest.mark.parametrize(
-    ("precision", "make_scorer"), [("bfloat16", late_interaction), ("float16", cosine)]
+    ("precision", "make_scorer"),
+    [pytest.param("bfloat16", late_interaction, marks=pytest.mark.slow), ("float16", cosine)],
 )
 def test_half_weights_give_what_rounded_weights_give(tmp_path, precision, make_scorer):
     method, tokenizer = written(tmp_path / "half", make_scorer, weights=precision)

@@ -31,6 +31,15 @@ from tests.training.runs import ROOT, command, epochs, start
         ({"bindings": ["recipe.Recipe.epochs = 0.5"]}, "warm-up"),
         (
             {
+                "bindings": [
+                    "include 'gin/models/emoji_vit.gin'",
+                    "method.Method.chunks = 3",
+                ],
+            },
+            "bind method.Method.chunks to a divisor of 32",
+        ),
+        (
+            {
                 "bindings": ["fine_grained.FineGrained.count_padding = True"],
                 "gin_file": "gin/filip.gin",
             },

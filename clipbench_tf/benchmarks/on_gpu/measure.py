@@ -13,15 +13,23 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+import jax
+
 from clipbench_tf.benchmarks.on_gpu.program import Program
 from clipbench_tf.planning.costs.devices import DEVICES
 
 ROUNDS = 5
 _SECONDS = 0.2  # of a figure at least: runs are repeated until then
 _MOST_RUNS = 50
-_THREADS = 8  # that compile at once
+_AT_ONCE = 8  # programs that are compiled together
 
-Peer = Callable[[str], Callable[[], object]]  # a device of PyTorch -> what is timed there
+Run = Callable[[], object]
+Peer = Callable[[str], Run]  # a device of PyTorch -> what is timed there
+Timer = Callable[[int], float]  # so many runs -> seconds of one
+
+
+class DeviceError(RuntimeError):
+    """JAX does not see this machine's GPU; the message says so."""
 
 
 def measure(
@@ -29,15 +37,18 @@ def measure(
 ) -> Iterator[dict[str, Any]]:
     """Yields a record for each program in `folder`; the last names those that were left out.
 
-    Programs with a peer come first, one at a time. The others are compiled together.
+    Programs with a peer come first, one at a time. The others are compiled some at a time, and
+    those measured before more are compiled.
 
     Args:
-        seconds: after which no further program is begun.
+        seconds: after which no further program is begun, nor some that would take longer than
+            others did.
         only: a regular expression that names match.
         code: where the compiled code is written, for reading.
 
     Raises:
         FileNotFoundError: if `folder` holds no programs.
+        DeviceError: if PyTorch sees a GPU and JAX does not.
     """
     start = time.monotonic()
     names = [
@@ -45,89 +56,108 @@ def measure(
         for name in json.loads(folder.joinpath("programs.json").read_text(encoding="utf-8"))
         if re.search(only, name)
     ]
-    programs = [Program(folder, name) for name in names]
-    beside = {one.name: peers(one) for one in programs}
-    compared = [one for one in programs if beside[one.name]]
-    alone = [one for one in programs if not beside[one.name]]
+    _check_device()
+    compared = [name for name in names if _has_peer(name)]
+    alone = [name for name in names if not _has_peer(name)]
+    groups = [[name] for name in compared]
+    groups += [alone[i : i + _AT_ONCE] for i in range(0, len(alone), _AT_ONCE)]
     left_out = []
-    for one in compared:
-        if time.monotonic() - start > seconds:
-            left_out.append(one.name)
+    longest = {True: 0.0, False: 0.0}  # seconds of a group so far, with peers and without
+    for group in groups:
+        beside = _has_peer(group[0])
+        begun = time.monotonic()
+        if begun - start + longest[beside] > seconds:
+            left_out += group
             continue
-        yield _safely(one, functools.partial(_measured, one, beside[one.name], code))
-    with ThreadPoolExecutor(_THREADS) as pool:
-        ready = [(one, pool.submit(_compile_before, one, start + seconds)) for one in alone]
-        done = [(one, future.exception() or future.result()) for one, future in ready]
-    for one, outcome in done:
-        if outcome is False or time.monotonic() - start > seconds:
-            left_out.append(one.name)
-        elif isinstance(outcome, BaseException):
-            yield {"case": one.name, "error": _line(outcome)}
-        else:
-            yield _safely(one, functools.partial(_measured, one, {}, code))
+        with ThreadPoolExecutor(_AT_ONCE) as pool:
+            ready = list(pool.map(functools.partial(_compiled, folder), group))
+        for name, done in zip(group, ready, strict=True):
+            failed = {"case": name, "error": done}
+            yield failed if isinstance(done, str) else _measured(done, code)
+        longest[beside] = max(longest[beside], time.monotonic() - begun)
     yield {"case": "left out", "programs": left_out, "seconds": round(time.monotonic() - start)}
+
+
+def _check_device() -> None:
+    """Otherwise JAX's runs would be its CPU's, beside PyTorch's of the GPU."""
+    if jax.devices()[0].platform == "cpu" and _torch_sees_gpu():
+        raise DeviceError("JAX sees no GPU, PyTorch does; install JAX for it: jax[cuda12].")
+
+
+def _torch_sees_gpu() -> bool:
+    try:
+        import torch
+    except (ImportError, OSError):  # a library of it may be missing
+        return False
+    return torch.cuda.is_available()
+
+
+def _has_peer(name: str) -> bool:
+    return name.startswith(("similarity_", "step_clip_vit"))
 
 
 def peers(program: Program) -> dict[str, Peer]:
     """What is timed beside `program`, by name; nothing without PyTorch."""
-    if importlib.util.find_spec("torch") is None:
+    if not _has_peer(program.name) or importlib.util.find_spec("torch") is None:
         return {}
     precision = program.facts["precision"]
-    if "sizes" in program.facts:
-        from clipbench_tf.benchmarks.on_gpu.torch_similarity import similarity
 
-        sizes = program.facts["sizes"]
-        made = functools.partial(similarity, **sizes, precision=precision)
-    elif program.name.startswith("step_clip_vit"):
+    def made(device: str, compiled: bool) -> Run:
+        if "sizes" in program.facts:
+            from clipbench_tf.benchmarks.on_gpu.torch_similarity import similarity
+
+            sizes = program.facts["sizes"]
+            return similarity(**sizes, precision=precision, compiled=compiled, device=device)
         from clipbench_tf.benchmarks.on_gpu.torch_clip import step
 
-        made = functools.partial(step, program.facts["count"], precision)
-    else:
-        return {}
+        return step(program.facts["count"], precision, compiled, device)
+
     return {
-        "torch": lambda device: made(compiled=False, device=device),
-        "torch_compiled": lambda device: made(compiled=True, device=device),
+        "torch": functools.partial(made, compiled=False),
+        "torch_compiled": functools.partial(made, compiled=True),
     }
 
 
-def _compile_before(program: Program, end: float) -> bool:
-    if time.monotonic() > end:
-        return False
-    program.compile()
-    return True
-
-
-def _safely(program: Program, run: Callable[[], dict[str, Any]]) -> dict[str, Any]:
-    """The record of `run`, or one that names the error: the other programs go on."""
+def _compiled(folder: Path, name: str) -> Program | str:
+    """The program, or what went wrong: the others go on."""
     try:
-        return run()
+        program = Program(folder, name)
+        program.compile()
+    except Exception as error:
+        return _line(error)
+    return program
+
+
+def _measured(program: Program, code: Path | None) -> dict[str, Any]:
+    """The record of a compiled program, or one that names the error; frees what it took."""
+    try:
+        if code is not None:
+            code.mkdir(parents=True, exist_ok=True)
+            text = gzip.compress(program.code().encode())
+            code.joinpath(f"{program.name}.txt.gz").write_bytes(text)
+        return _record(program)
     except Exception as error:
         return {"case": program.name, "error": _line(error)}
     finally:
         program.free()
+        if _torch_sees_gpu():
+            import torch
+
+            torch.cuda.empty_cache()
 
 
-def _measured(program: Program, beside: dict[str, Peer], code: Path | None) -> dict[str, Any]:
-    if not program.compile_seconds:
-        program.compile()
+def _record(program: Program) -> dict[str, Any]:
     program.load()
-    if code is not None:
-        code.mkdir(parents=True, exist_ok=True)
-        code.joinpath(f"{program.name}.txt.gz").write_bytes(gzip.compress(program.code().encode()))
     finite = program.finite()
-    timed: dict[str, Callable[[int], float]] = {"ours": program.seconds}
+    timers: dict[str, Timer] = {"ours": program.seconds}
     extra: dict[str, int | None] = {"ours": program.memory()}
-    errors = {}
-    for name, made in beside.items():
+    errors: dict[str, str] = {}
+    for name, made in peers(program).items():
         try:
-            timed[name], extra[name] = _torch(made)
+            timers[name], extra[name] = _torch(made)
         except Exception as error:  # it may need more memory than there is
             errors[name] = _line(error)
-    runs = {name: _runs(seconds) for name, seconds in timed.items()}
-    figures: dict[str, list[float]] = {name: [] for name in timed}
-    for _ in range(ROUNDS):
-        for name, seconds in timed.items():
-            figures[name].append(1e3 * seconds(runs[name]))
+    figures = _in_turns(timers, errors)
     medians = {name: statistics.median(found) for name, found in figures.items()}
     facts = {k: v for k, v in program.facts.items() if k not in ("parameters", "results")}
     return {
@@ -135,6 +165,7 @@ def _measured(program: Program, beside: dict[str, Peer], code: Path | None) -> d
         "milliseconds": {name: round(value, 3) for name, value in medians.items()},
         "range": {k: [round(min(v), 3), round(max(v), 3)] for k, v in figures.items()},
         "times_ours": {n: round(v / medians["ours"], 3) for n, v in medians.items() if n != "ours"},
+        "parameters_mb": round(program.size() / 1e6, 1),
         "extra_mb": {name: size and round(size / 1e6, 1) for name, size in extra.items()},
         "share_of_peak": _share(program, medians["ours"]),
         "finite": finite,
@@ -146,7 +177,24 @@ def _measured(program: Program, beside: dict[str, Peer], code: Path | None) -> d
     }
 
 
-def _torch(made: Peer) -> tuple[Callable[[int], float], int | None]:
+def _in_turns(timers: dict[str, Timer], errors: dict[str, str]) -> dict[str, list[float]]:
+    """Milliseconds of a run, `ROUNDS` figures by name; a peer that fails is named in `errors`."""
+    runs: dict[str, int] = {}
+    figures: dict[str, list[float]] = {name: [] for name in timers}
+    for _ in range(ROUNDS):
+        for name in list(figures):
+            try:
+                runs[name] = runs.get(name) or _runs(timers[name])
+                figures[name].append(1e3 * timers[name](runs[name]))
+            except Exception as error:
+                if name == "ours":
+                    raise
+                errors[name] = _line(error)
+                del figures[name]
+    return figures
+
+
+def _torch(made: Peer) -> tuple[Timer, int | None]:
     """What times a peer, and the bytes that a run of it takes beside inputs and weights."""
     import torch
 
@@ -170,15 +218,15 @@ def _torch(made: Peer) -> tuple[Callable[[int], float], int | None]:
     return seconds, torch.cuda.max_memory_allocated() - before
 
 
-def _runs(seconds: Callable[[int], float]) -> int:
+def _runs(seconds: Timer) -> int:
     seconds(1)
     return max(1, min(_MOST_RUNS, round(_SECONDS / max(seconds(1), 1e-6))))
 
 
 def _share(program: Program, milliseconds: float) -> float | None:
     """Operations a second over the device's peak by its data sheet, if that is known."""
-    kind = program.device.device_kind.lower()
-    known = [device for name, device in DEVICES.items() if name.split("-")[0] in kind.split()]
+    words = re.split(r"[\s-]", program.device.device_kind.lower())
+    known = [device for name, device in DEVICES.items() if name.split("-")[0] in words]
     if not known or "flops" not in program.facts:
         return None
     peak = known[0].peak[program.facts["precision"]]

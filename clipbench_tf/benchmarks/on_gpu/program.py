@@ -12,6 +12,8 @@ from jax._src.lib import xla_client  # no public module of JAX compiles StableHL
 
 jax.config.update("jax_enable_x64", True)  # otherwise int64 parameters would become int32
 
+_DRAWN = 1_000_003  # random numbers for floats; a prime, so that repeats give no equal rows
+
 
 class Program:
     """The program `name` of `folder`, which `scripts/gpu/export_programs.py` wrote.
@@ -43,14 +45,12 @@ class Program:
     def load(self) -> None:
         """Puts its parameters on the device."""
         stored = np.load(self._folder / f"{self.name}.npz")
-        key = jax.random.key(0)
+        draw = np.random.default_rng(0)
+        normal = draw.standard_normal(_DRAWN, np.float32)
         for number, one in enumerate(self.facts["parameters"]):
-            key, own = jax.random.split(key)
-            if f"p{number}" in stored:
-                value = jax.device_put(stored[f"p{number}"], self.device)
-            else:
-                value = _drawn(own, one)
-            self._arguments.append(value)
+            known = f"p{number}" in stored
+            value = stored[f"p{number}"] if known else _drawn(draw, normal, one)
+            self._arguments.append(jax.device_put(value, self.device))
 
     def free(self) -> None:
         """Forgets parameters and code."""
@@ -84,12 +84,18 @@ class Program:
         """Whether all its results are finite floats."""
         results = self.start()
         floats = [r for r in results if jax.numpy.issubdtype(r.dtype, jax.numpy.floating)]
-        return all(bool(jax.numpy.isfinite(r).all()) for r in floats)
+        # By NumPy: XLA would compile a program for each shape.
+        return all(np.isfinite(np.asarray(r).astype(np.float32)).all() for r in floats)
+
+    def size(self) -> int:
+        """Bytes of its parameters."""
+        return self._executable.get_compiled_memory_stats().argument_size_in_bytes
 
     def memory(self) -> int:
-        """Bytes that a run takes beside its parameters: buffers and results."""
+        """Bytes that a run takes beside its parameters: buffers, and results but what it writes."""
         known = self._executable.get_compiled_memory_stats()
-        return known.temp_size_in_bytes + known.output_size_in_bytes
+        results = known.output_size_in_bytes - known.alias_size_in_bytes
+        return known.temp_size_in_bytes + results
 
     def code(self) -> str:
         """The compiled code, as XLA prints it."""
@@ -105,12 +111,14 @@ class Program:
         return counts
 
 
-def _drawn(key: jax.Array, one: dict[str, Any]) -> jax.Array:
-    """A parameter as its facts say: pixels, or floats with their mean and deviation."""
-    shape, dtype = tuple(one["shape"]), jax.numpy.dtype(one["dtype"])
+def _drawn(draw: np.random.Generator, normal: np.ndarray, one: dict[str, Any]) -> np.ndarray:
+    """A parameter as its facts say: pixels, or floats with their mean and deviation.
+
+    Args:
+        normal: numbers to be repeated, as millions of their own would take seconds.
+    """
+    dtype = jax.numpy.dtype(one["dtype"])
     if dtype == np.uint8:
-        return jax.random.randint(key, shape, 0, 256, dtype)
-    draw = one.get("mean", 0.0) + one.get("deviation", 0.0) * jax.random.normal(
-        key, shape, np.float32
-    )
-    return draw.astype(dtype)
+        return draw.integers(0, 256, one["shape"], np.uint8)
+    numbers = np.resize(normal, one["shape"]) * np.float32(one.get("deviation", 0.0))
+    return (numbers + np.float32(one.get("mean", 0.0))).astype(dtype)

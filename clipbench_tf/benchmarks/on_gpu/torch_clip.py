@@ -71,7 +71,7 @@ def step(batch: int, precision: str, compiled: bool, device: str) -> Callable[[]
     model = Clip().to(device)
     pixels = torch.randint(0, 256, (batch, SIZE, SIZE, 3), dtype=torch.uint8, device=device)
     ids = torch.randint(320, VOCABULARY - 2, (batch, CONTEXT), device=device)
-    chosen = torch.compile(model) if compiled else model
+    chosen = torch.compile(model, dynamic=False) if compiled else model
     kind = torch.device(device).type
 
     def run() -> object:

@@ -28,5 +28,5 @@ def similarity(
         similarity = cosines.max(dim=3).values.mean(dim=2)
         return (similarity.float() * upstream).sum()
 
-    chosen = torch.compile(value) if compiled else value
+    chosen = torch.compile(value, dynamic=False) if compiled else value
     return lambda: torch.autograd.grad(chosen(images, keys), [images, keys])

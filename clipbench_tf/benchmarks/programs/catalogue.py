@@ -24,7 +24,7 @@ def programs(batch: int = BATCH, texts: int = TEXTS) -> dict[str, Write]:
     """What writes each program into a folder, by the program's name."""
     found: dict[str, Write] = {}
     for precision in _PRECISIONS:
-        for words, name in ((tokens.SELECTED, "selected"), (tokens.WORDS, "whole")):
+        for words, name in ((tokens.WORDS, "whole"), (tokens.SELECTED, "selected")):
             found[f"similarity_{name}_{precision}"] = functools.partial(
                 similarities.similarity,
                 batch=batch,
@@ -32,7 +32,6 @@ def programs(batch: int = BATCH, texts: int = TEXTS) -> dict[str, Write]:
                 words=words,
                 precision=precision,
             )
-    for precision in _PRECISIONS:
         for short, model in _MODELS.items():
             for method in METHODS:
                 found[f"step_{method}_{short}_{precision}"] = functools.partial(

@@ -4,7 +4,6 @@ A program NAME is three files: NAME.mlir has the code; NAME.json the facts and h
 drawn, floats by the mean and standard deviation that they have here; NAME.npz the integers.
 """
 
-import io
 import json
 import re
 from collections.abc import Callable, Mapping, Sequence
@@ -75,6 +74,7 @@ def _portable(code: bytes) -> tuple[bytes, list[int]]:
     """`code` in StableHLO alone, and which parameter each result that it writes replaces."""
     from jax._src.interpreters import mlir as jax_mlir
     from jax._src.lib.mlir import ir
+    from jax._src.lib.mlir.dialects import hlo as stablehlo
 
     copies: list[ir.Operation] = []
 
@@ -92,9 +92,12 @@ def _portable(code: bytes) -> tuple[bytes, list[int]]:
         aliases = str(module.operation.attributes["mhlo.input_output_alias"])
         pairs = re.findall(r"parameter_number = (\d+).*?output_index = array<i64: (\d+)>", aliases)
         by_result = sorted((int(result), int(parameter)) for parameter, result in pairs)
-        binary = io.BytesIO()
-        module.operation.write_bytecode(binary)
-    return binary.getvalue(), [parameter for _, parameter in by_result]
+        # Another version of JAX may read it: of some weeks before, or later.
+        release = stablehlo.get_version_from_compatibility_requirement(
+            stablehlo.StablehloCompatibilityRequirement.WEEK_4
+        )
+        binary = stablehlo.serialize_portable_artifact(module, release)
+    return binary, [parameter for _, parameter in by_result]
 
 
 def _stored(value: np.ndarray) -> bool:

@@ -3,7 +3,9 @@
 import json
 import subprocess
 import sys
+import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import jax
 import numpy as np
@@ -11,6 +13,7 @@ import pytest
 import tensorflow as tf
 import torch
 
+from clipbench_tf.benchmarks.on_gpu import measure as on_gpu
 from clipbench_tf.benchmarks.on_gpu import torch_clip, torch_similarity
 from clipbench_tf.benchmarks.on_gpu.measure import measure
 from clipbench_tf.benchmarks.on_gpu.program import Program
@@ -45,6 +48,62 @@ def test_a_damaged_program_does_not_stop_the_others(folder, tmp_path):
 def test_what_no_time_is_left_for_is_named(folder):
     (last,) = measure(folder, seconds=-1)
     assert last["case"] == "left out" and last["programs"] == ["damaged", "good"]
+
+
+def test_what_was_compiled_is_measured_before_time_is_up(folder, monkeypatch):
+    """Two groups of one; the second would take as long as the first, and no longer fits."""
+
+    def slow(folder, name):
+        time.sleep(0.3)
+        return "compiled"
+
+    monkeypatch.setattr(on_gpu, "_AT_ONCE", 1)
+    monkeypatch.setattr(on_gpu, "_compiled", slow)
+    first, last = measure(folder, seconds=0.5)
+    assert first == {"case": "damaged", "error": "compiled"}
+    assert last["programs"] == ["good"]
+
+
+def test_a_gpu_that_jax_does_not_see(folder, monkeypatch):
+    monkeypatch.setattr(on_gpu, "_torch_sees_gpu", lambda: True)
+    with pytest.raises(on_gpu.DeviceError, match="jax"):
+        next(measure(folder, seconds=60))
+
+
+def test_a_peer_that_fails_on_the_way_leaves_ours():
+    calls = iter([0.5, 0.5, 0.5])
+    errors: dict[str, str] = {}
+    timers = {"ours": lambda runs: 0.25, "torch": lambda runs: next(calls)}
+    assert on_gpu._in_turns(timers, errors) == {"ours": [250.0] * on_gpu.ROUNDS}
+    assert errors["torch"].startswith("StopIteration")
+
+
+@pytest.mark.parametrize(
+    ("kind", "peak"),
+    [("NVIDIA A100-SXM4-80GB", 312e12), ("NVIDIA H200", 989e12), ("AMD MI300X", None)],
+)
+def test_the_peak_is_that_of_the_card(kind, peak):
+    facts = {"flops": 1e12, "precision": "bfloat16"}
+    program = SimpleNamespace(device=SimpleNamespace(device_kind=kind), facts=facts)
+    share = on_gpu._share(program, 1e3)
+    assert share is None if peak is None else share == pytest.approx(1e12 / peak, abs=1e-4)
+
+
+def test_a_variable_that_is_written_counts_once(tmp_path):
+    queue = tf.Variable(tf.ones([1000, 100]))
+
+    def push(x):
+        queue.assign(queue.read_value() + x)
+        return [tf.reduce_sum(x)]
+
+    save(push, [tf.ones([100])], tmp_path, "push", {})
+    program = Program(tmp_path, "push")
+    program.compile()
+    assert program.size() == 4 * (1000 * 100 + 100)
+    assert program.memory() < 4 * 1000 * 100
+    program.load()
+    assert program.finite()
+    assert program.arguments()[1].shape == (1000, 100)
 
 
 def test_no_programs(tmp_path):

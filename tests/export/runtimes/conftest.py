@@ -124,7 +124,7 @@ def _exports(tmp_path_factory) -> Path:
     return tmp_path_factory.mktemp("exports")
 
 
-@pytest.fixture(params=["vit", "resnet"])
+@pytest.fixture(params=["vit", pytest.param("resnet", marks=pytest.mark.slow)])
 def made(request, _exports) -> Made:
     """Late interaction on a vision transformer, and the cosine on a ResNet."""
     return _made(request.param, _exports / request.param)
