@@ -2,6 +2,7 @@
 
 import gzip
 import importlib.metadata
+import importlib.util
 import json
 import os
 import re
@@ -25,6 +26,7 @@ GPUS = {
     "core_count: 132 fpus_per_core: 128 memory_bandwidth: 3350000000000 l2_cache_size: 52428800 "
     "clock_rate_ghz: 1.98 device_memory_size: 85899345920 cuda_compute_capability { major: 9 }",
 }
+_PLUGINS = "jax_cuda12_plugin", "jax_cuda13_plugin"
 
 
 class AbsentError(RuntimeError):
@@ -68,11 +70,8 @@ def compile_all(
 
 
 def _device(gpu: str) -> Any:
-    try:
-        importlib.metadata.version("jax-cuda12-plugin")
-    except importlib.metadata.PackageNotFoundError:
-        message = "JAX's CUDA plugin compiles for a GPU: pip install 'jax[cuda12]'."
-        raise AbsentError(message) from None
+    if not any(importlib.util.find_spec(name) for name in _PLUGINS):
+        raise AbsentError("JAX's CUDA plugin compiles for a GPU: pip install 'jax[cuda12]'.")
     os.environ["JAX_SKIP_CUDA_CONSTRAINTS_CHECK"] = "1"  # it would ask the driver, which is absent
     from jax.experimental import topologies
 

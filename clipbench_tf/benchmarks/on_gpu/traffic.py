@@ -73,7 +73,7 @@ def _executed(
             yield from _executed(computations, body, times * int(rounds[1] if rounds else 1))
         elif operation.kind == "call":
             yield from _executed(computations, _named(operation, "to_apply"), times)
-        elif operation.kind not in _FREE:
+        elif operation.kind not in _FREE and not operation.kind.endswith("-done"):
             yield times, computations[name], operation
 
 
@@ -87,6 +87,8 @@ def _moved(
 ) -> int:
     read = [_size(around[one].type) if one in around else 0 for one in operation.operands]
     written = _size(operation.type)
+    if operation.kind.endswith("-start"):  # its type has those of the operands, too
+        written -= sum(read)
     inner = computations.get(_named(operation, "calls"), {})
     place = {o.name: int(o.operands[0]) for o in inner.values() if o.kind == "parameter"}
     for one in inner.values():

@@ -77,3 +77,14 @@ def test_a_called_computation_counts_where_it_is_called():
     )
     inner = 8 * 16 * (2 + 4) + 3 * 8 * 16 * 4  # the conversion and the addition, one by one
     assert count(called) == (2 * 7 + 1 + 2, 7 * ROUND + PRODUCT + inner)
+
+
+def test_what_is_started_and_waited_for_counts_once():
+    apart = CODE.replace(
+        "  %one = f32[1,16]{1,0} fusion(%all, %i), kind=kLoop, calls=%fused_slice",
+        "  %begun = ((f32[100,16]{1,0}, s32[]), f32[1,16]{1,0}) fusion-start(%all, %i), "
+        "kind=kLoop, calls=%fused_slice\n"
+        "  %one = f32[1,16]{1,0} fusion-done(%begun)",
+    )
+    assert apart != CODE
+    assert count(apart) == count(CODE)
