@@ -50,6 +50,15 @@ def gradients(
     return result, [_sum(one, other) for one, other in zip(direct, through, strict=True)]
 
 
+def check_divides(pairs: int, chunks: int) -> None:
+    """Raises ValueError if the `pairs` of a device do not divide into `chunks`."""
+    if pairs % chunks:
+        raise ValueError(
+            f"The {pairs} pairs of a device are not divisible by {chunks} chunks; bind "
+            f"method.Method.chunks to a divisor of {pairs}."
+        )
+
+
 def _encoded(encode: Callable[[Any], Any], parts: Tensors) -> Any:
     """Features of all chunks, joined to [B, ...]."""
     # Only its dtypes and shapes are used; the graph prunes the computation.

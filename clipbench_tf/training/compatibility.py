@@ -6,6 +6,7 @@ from clipbench_tf.data.pipeline import Pipeline
 from clipbench_tf.data.text.vocabulary import Vocabulary
 from clipbench_tf.distribution import replicas
 from clipbench_tf.method import Method
+from clipbench_tf.optimization import gradient_cache
 
 
 def check_compatible(strategy: tf.distribute.Strategy, method: Method, pipeline: Pipeline) -> None:
@@ -19,12 +20,9 @@ def check_compatible(strategy: tf.distribute.Strategy, method: Method, pipeline:
             f"The global batch, pipeline.Pipeline.batch_size = {pipeline.batch_size}, does not "
             f"divide among {strategy.num_replicas_in_sync} replicas; bind a multiple."
         )
-    each = pipeline.batch_size // strategy.num_replicas_in_sync
-    if each % method.chunks:
-        raise ValueError(
-            f"The {each} pairs of a replica do not divide into {method.chunks} chunks; bind "
-            f"method.Method.chunks to a divisor of {each}."
-        )
+    gradient_cache.check_divides(
+        pipeline.batch_size // strategy.num_replicas_in_sync, method.chunks
+    )
     if pipeline.trim_captions and any(o.count_padding for o in method.objectives):
         raise ValueError(
             "count_padding = True counts positions that pipeline.Pipeline.trim_captions = True "

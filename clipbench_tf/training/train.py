@@ -69,9 +69,9 @@ class Trainer:
 
     Raises:
         ValueError: if the global batch does not divide among the replicas, or what each gets into
-            chunks, shards of several
-            workers do not hold what dataset.json says, an objective counts padding that the
-            pipeline trims, or the recipe's layer-wise decay is not for these towers.
+            chunks, shards of several workers do not hold what dataset.json says, an objective
+            counts padding that the pipeline trims, or the recipe's layer-wise decay is not for
+            these towers.
     """
 
     def __init__(

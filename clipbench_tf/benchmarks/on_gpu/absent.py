@@ -1,15 +1,14 @@
 """Compiles programs for a GPU that is not there, and counts what their code needs."""
 
-import gzip
 import importlib.metadata
 import importlib.util
 import json
 import os
-import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from clipbench_tf.benchmarks.on_gpu import reading
 from clipbench_tf.benchmarks.on_gpu.traffic import count
 
 # What XLA asks of a GPU, by NVIDIA's data sheets and the CUDA programming guide.
@@ -50,18 +49,16 @@ def compile_all(
         FileNotFoundError: if `folder` holds no programs.
         AbsentError: without JAX's CUDA plugin, or if no name matches.
     """
-    names = json.loads(folder.joinpath("programs.json").read_text(encoding="utf-8"))
-    wanted = [name for name in names if re.search(only, name)]
+    wanted = reading.names(folder, only)
     if not wanted:
-        raise AbsentError(f"No program's name matches {only!r}; there are {', '.join(names)}.")
+        there = ", ".join(reading.names(folder, ""))
+        raise AbsentError(f"No program's name matches {only!r}; there are {there}.")
     device = _device(gpu)
     for name in wanted:
         facts = json.loads(folder.joinpath(f"{name}.json").read_text(encoding="utf-8"))
         compiled = _compiled(folder.joinpath(f"{name}.mlir").read_bytes(), device)
         if code is not None:
-            code.mkdir(parents=True, exist_ok=True)
-            text = gzip.compress(_text(compiled).encode())
-            code.joinpath(f"{name}.txt.gz").write_bytes(text)
+            reading.keep(compiled, code, name)
         record = {"case": name, "gpu": gpu, **_counted(compiled)}
         if "sizes" in facts:
             record["naive"] = _counted(_compiled(_naive(device, facts["parameters"]), device))
@@ -122,17 +119,12 @@ def _naive(device: Any, parameters: list[dict[str, Any]]) -> str:
     return str(lowered.compiler_ir("stablehlo"))
 
 
-def _text(compiled: Any) -> str:
-    return "\n".join(module.to_string() for module in compiled.hlo_modules())
-
-
 def _counted(compiled: Any) -> dict[str, Any]:
-    traffic = count(_text(compiled))
-    memory = compiled.get_compiled_memory_stats()
-    results = memory.output_size_in_bytes - memory.alias_size_in_bytes  # but variables
+    traffic = count(reading.text(compiled))
+    memory = reading.memory(compiled)
     return {
-        "parameters_mb": round(memory.argument_size_in_bytes / 1e6, 1),
-        "extra_mb": round((memory.temp_size_in_bytes + results) / 1e6, 1),
+        "parameters_mb": round(memory.parameters / 1e6, 1),
+        "extra_mb": round(memory.extra / 1e6, 1),
         "moved_gb": round(traffic.bytes / 1e9, 2),
         "kernels": traffic.kernels,
     }

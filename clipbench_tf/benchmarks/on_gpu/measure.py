@@ -1,10 +1,8 @@
 """Times programs and their peers in turns, within a time limit."""
 
 import functools
-import gzip
 import importlib.metadata
 import importlib.util
-import json
 import re
 import statistics
 import time
@@ -15,6 +13,7 @@ from typing import Any
 
 import jax
 
+from clipbench_tf.benchmarks.on_gpu import reading
 from clipbench_tf.benchmarks.on_gpu.program import Program
 from clipbench_tf.planning.costs.devices import DEVICES
 
@@ -51,11 +50,7 @@ def measure(
         DeviceError: if PyTorch sees a GPU and JAX does not.
     """
     start = time.monotonic()
-    names = [
-        name
-        for name in json.loads(folder.joinpath("programs.json").read_text(encoding="utf-8"))
-        if re.search(only, name)
-    ]
+    names = reading.names(folder, only)
     _check_device()
     compared = [name for name in names if _has_peer(name)]
     alone = [name for name in names if not _has_peer(name)]
@@ -72,8 +67,10 @@ def measure(
         with ThreadPoolExecutor(_AT_ONCE) as pool:
             ready = list(pool.map(functools.partial(_compiled, folder), group))
         for name, done in zip(group, ready, strict=True):
-            failed = {"case": name, "error": done}
-            yield failed if isinstance(done, str) else _measured(done, code)
+            if isinstance(done, str):
+                yield {"case": name, "error": done}
+            else:
+                yield _measured(done, code)
         longest[beside] = max(longest[beside], time.monotonic() - begun)
     yield {"case": "left out", "programs": left_out, "seconds": round(time.monotonic() - start)}
 
@@ -132,9 +129,7 @@ def _measured(program: Program, code: Path | None) -> dict[str, Any]:
     """The record of a compiled program, or one that names the error; frees what it took."""
     try:
         if code is not None:
-            code.mkdir(parents=True, exist_ok=True)
-            text = gzip.compress(program.code().encode())
-            code.joinpath(f"{program.name}.txt.gz").write_bytes(text)
+            program.keep_code(code)
         return _record(program)
     except Exception as error:
         return {"case": program.name, "error": _line(error)}
@@ -148,9 +143,10 @@ def _measured(program: Program, code: Path | None) -> dict[str, Any]:
 
 def _record(program: Program) -> dict[str, Any]:
     program.load()
+    memory = program.memory()
     finite = program.finite()
     timers: dict[str, Timer] = {"ours": program.seconds}
-    extra: dict[str, int | None] = {"ours": program.memory()}
+    extra: dict[str, int | None] = {"ours": memory.extra}
     errors: dict[str, str] = {}
     for name, made in peers(program).items():
         try:
@@ -165,7 +161,7 @@ def _record(program: Program) -> dict[str, Any]:
         "milliseconds": {name: round(value, 3) for name, value in medians.items()},
         "range": {k: [round(min(v), 3), round(max(v), 3)] for k, v in figures.items()},
         "times_ours": {n: round(v / medians["ours"], 3) for n, v in medians.items() if n != "ours"},
-        "parameters_mb": round(program.size() / 1e6, 1),
+        "parameters_mb": round(memory.parameters / 1e6, 1),
         "extra_mb": {name: size and round(size / 1e6, 1) for name, size in extra.items()},
         "share_of_peak": _share(program, medians["ours"]),
         "finite": finite,
@@ -198,7 +194,7 @@ def _torch(made: Peer) -> tuple[Timer, int | None]:
     """What times a peer, and the bytes that a run of it takes beside inputs and weights."""
     import torch
 
-    there = torch.cuda.is_available()
+    there = _torch_sees_gpu()
     run = made("cuda" if there else "cpu")
 
     def seconds(runs: int) -> float:

@@ -10,6 +10,8 @@ import jax
 import numpy as np
 from jax._src.lib import xla_client  # no public module of JAX compiles StableHLO as it is
 
+from clipbench_tf.benchmarks.on_gpu import reading
+
 jax.config.update("jax_enable_x64", True)  # otherwise int64 parameters would become int32
 
 _DRAWN = 1_000_003  # random numbers for floats; a prime, so that repeats give no equal rows
@@ -87,25 +89,21 @@ class Program:
         # By NumPy: XLA would compile a program for each shape.
         return all(np.isfinite(np.asarray(r).astype(np.float32)).all() for r in floats)
 
-    def size(self) -> int:
-        """Bytes of its parameters."""
-        return self._executable.get_compiled_memory_stats().argument_size_in_bytes
+    def memory(self) -> reading.Memory:
+        """What a run takes."""
+        return reading.memory(self._executable)
 
-    def memory(self) -> int:
-        """Bytes that a run takes beside its parameters: buffers, and results but what it writes."""
-        known = self._executable.get_compiled_memory_stats()
-        results = known.output_size_in_bytes - known.alias_size_in_bytes
-        return known.temp_size_in_bytes + results
-
-    def code(self) -> str:
-        """The compiled code, as XLA prints it."""
-        return "\n".join(module.to_string() for module in self._executable.hlo_modules())
+    def keep_code(self, folder: Path) -> None:
+        """Writes the compiled code to a file of its name in `folder`."""
+        reading.keep(self._executable, folder, self.name)
 
     def operations(self) -> dict[str, int]:
         """How often each kind of operation stands in the compiled code, fused ones too."""
         counts: dict[str, int] = {}
         for found in re.finditer(
-            r"^\s*(?:ROOT )?%\S+ = .*?[\]})] ([a-z][a-z0-9-]*)\(", self.code(), re.M
+            r"^\s*(?:ROOT )?%\S+ = .*?[\]})] ([a-z][a-z0-9-]*)\(",
+            reading.text(self._executable),
+            re.M,
         ):
             counts[found[1]] = counts.get(found[1], 0) + 1
         return counts

@@ -5,6 +5,7 @@ import dataclasses
 from clipbench_tf.data.pipeline import Pipeline
 from clipbench_tf.method import Method
 from clipbench_tf.models.layers.batch_norm import BatchNorm, keeps_bfloat16
+from clipbench_tf.optimization import gradient_cache
 
 _BYTES = {"float32": 4, "bfloat16": 2, "float16": 2}
 
@@ -87,11 +88,7 @@ def workload(
             f"devices; give --devices={fitting}, or bind pipeline.Pipeline.batch_size = "
             f"{max(1, batch) * replicas}."
         )
-    if batch % method.chunks:
-        raise ValueError(
-            f"The {batch} pairs of a device are not divisible by {method.chunks} chunks; bind "
-            f"method.Method.chunks to a divisor of {batch}."
-        )
+    gradient_cache.check_divides(batch, method.chunks)
     return Workload(
         batch=batch,
         replicas=replicas,

@@ -99,8 +99,8 @@ def test_a_variable_that_is_written_counts_once(tmp_path):
     save(push, [tf.ones([100])], tmp_path, "push", {})
     program = Program(tmp_path, "push")
     program.compile()
-    assert program.size() == 4 * (1000 * 100 + 100)
-    assert program.memory() < 4 * 1000 * 100
+    assert program.memory().parameters == 4 * (1000 * 100 + 100)
+    assert program.memory().extra < 4 * 1000 * 100
     program.load()
     assert program.finite()
     assert program.arguments()[1].shape == (1000, 100)
